@@ -1,0 +1,85 @@
+package scanner
+
+import "context"
+
+// Clock gives the moments of scans. Implementations are safe for concurrent
+// use and never block.
+type Clock interface {
+	// Now is the present moment.
+	Now() Stamp
+	// True is the best knowledge of the stamp's true time.
+	True(Stamp) Instant
+}
+
+// Tickets is the list that offline decisions read. Implementations are safe
+// for concurrent use, and a refresh never makes a look-up wait.
+type Tickets interface {
+	// Lookup tries each form of the code and gives the first record found.
+	Lookup(Scope, Code) (Ticket, Found)
+	// List describes the list for the scope, from memory.
+	List(Scope) ListInfo
+}
+
+// Journal is the precious store behind a verdict.
+type Journal interface {
+	// Mark is the ticket's gate state; the zero Mark where there is none.
+	Mark(Scope, Code) (Mark, error)
+	// Commit writes the change in one transaction and returns once it is on the
+	// disk, with the record's seq. Errors: ErrChanged when the mark's Rev or a
+	// fate is not what the change expects (nothing written), ErrNotStored when
+	// the disk refused.
+	Commit(context.Context, Change) (uint64, error)
+	// Note gives the record a seq and appends it soon; it never waits for the
+	// disk. It serves refusals and reviews.
+	Note(Record) uint64
+	// Record gives a record and its present fate, noted ones included. Errors:
+	// ErrUnknown.
+	Record(seq uint64) (Record, Fate, error)
+	// Recent gives the newest admission of each scanner name, for the repeat
+	// rule after a restart, and the newest stamp of any record.
+	Recent() (admissions map[string]Record, last Stamp)
+}
+
+// Memory is where a vendor keeps what must survive a restart: registration,
+// quota, sign-in lock. Load gives nil where nothing was saved under the key.
+type Memory interface {
+	Load(key string) ([]byte, error)
+	Save(key string, value []byte) error
+}
+
+// Sealer encrypts what a thief of the device must not read. Open fails where
+// the value was sealed under another key or was changed.
+type Sealer interface {
+	Seal(plain []byte) []byte
+	Open(sealed []byte) ([]byte, error)
+}
+
+// Reading is one code as a driver framed it, before any judgement.
+type Reading struct {
+	// Scanner is the configured name of the scanner, or "manual" for a typed
+	// code.
+	Scanner   string
+	Raw       string
+	Direction Direction
+	At        Stamp
+}
+
+// Device is one opened scanner. Run reads until the context ends or the scanner
+// goes away (an error wrapping ErrUnplugged or naming what to do), gives each
+// framed code to emit, and has released the scanner when it returns. Emit may
+// be slow: the driver must not lose bytes meanwhile.
+type Device interface {
+	Run(ctx context.Context, emit func(raw string)) error
+}
+
+// Vendor is what a vendor's folder gives the house. What a vendor does not
+// offer is absent here, never an error at the gate.
+type Vendor struct {
+	// Scope is what scans are judged under from now on.
+	Scope Scope
+	// Exits tells whether exits exist at this vendor.
+	Exits bool
+	// Uploads tells whether the vendor takes movements made offline. Where it
+	// does not, they are kept here and exported.
+	Uploads bool
+}
