@@ -178,3 +178,15 @@ type Change struct {
 
 // SelfSeq in Mark.Last stands for the seq of the record being committed.
 const SelfSeq = ^uint64(0)
+
+// Outcome is what a reading led to, for everything that shows it: the screen,
+// the socket, the scanner's own light.
+type Outcome struct {
+	Record
+	// Fate is the movement's fate at that moment.
+	Fate Fate
+	// Repeat: the same code again, nothing decided; Record is the original's and
+	// Ago is how long before this reading its last reading was.
+	Repeat bool
+	Ago    time.Duration
+}
