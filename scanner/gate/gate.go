@@ -1,0 +1,175 @@
+// Package gate is the engine: the life of a scan from the framed code to the
+// verdict a person acts on.
+//
+// Per scanner one scan is judged at a time, in the order read; per ticket one
+// at a time across all scanners, so that two lanes reading the same code at the
+// same moment admit it once. An admission is shown only after the journal has
+// it on the disk; a refusal waits for no disk.
+package gate
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"usher/scanner"
+)
+
+// Manual is the scanner name of codes typed by hand.
+const Manual = "manual"
+
+// Config is what a gate judges by. It can be replaced while running; each scan
+// is judged whole under one configuration.
+type Config struct {
+	Scope  scanner.Scope
+	Origin scanner.Origin
+	Rule   scanner.Rule
+	// Direction of scanners that have none of their own.
+	Direction scanner.Direction
+	// StaleAfter is how long a list is fresh after the last successful check of
+	// its source; zero: for as long as this boot lasts.
+	StaleAfter time.Duration
+	// Venue is the zone in which times are told to people.
+	Venue *time.Location
+	// Uploads tells whether the vendor takes what was admitted offline.
+	Uploads bool
+}
+
+// Deps are the rooms around the gate. All fields are required.
+type Deps struct {
+	Clock   scanner.Clock
+	Tickets scanner.Tickets
+	Journal scanner.Journal
+	// NewID gives ids that are unique over all devices.
+	NewID func() string
+	Log   *slog.Logger
+}
+
+// Gate judges scans. Its methods are safe for concurrent use.
+type Gate struct {
+	Deps
+	cfg   atomic.Pointer[Config]
+	codes keyed
+	bus   bus
+	tally tally
+
+	mu    sync.Mutex // guards lanes
+	lanes map[string]*lane
+}
+
+// New builds a gate. Admissions that the journal remembers from just before a
+// restart are repeats for a while, so that a holder whose ticket was read as
+// the device died is not refused by it.
+func New(cfg Config, deps Deps) *Gate {
+	g := &Gate{Deps: deps, lanes: map[string]*lane{}}
+	g.cfg.Store(&cfg)
+	g.recall(deps.Clock.Now())
+	return g
+}
+
+// Configure replaces what the gate judges by, from the next scan on.
+func (g *Gate) Configure(cfg Config) { g.cfg.Store(&cfg) }
+
+// Judge gives the one verdict on a reading. It is false for an empty code,
+// which is no scan. It returns when the verdict may be shown: an admission is on
+// the disk.
+func (g *Gate) Judge(ctx context.Context, r scanner.Reading) (scanner.Outcome, bool) {
+	code := scanner.Clean(r.Raw)
+	if code == "" {
+		return scanner.Outcome{}, false
+	}
+	cfg := g.cfg.Load()
+	if !r.Direction.Valid() {
+		r.Direction = cfg.Direction
+	}
+	l := g.lane(r.Scanner)
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	l.begin(r.At)
+	defer l.end()
+
+	if out, ok := l.repeat(code, r); ok {
+		g.tally.count(out)
+		g.bus.publish(out)
+		return out, true
+	}
+	out := g.judge(ctx, cfg, code, r)
+	l.remember(code, r, g.Clock.Now(), out)
+	g.tally.count(out)
+	g.bus.publish(out)
+	return out, true
+}
+
+func (g *Gate) judge(ctx context.Context, cfg *Config, code scanner.Code, r scanner.Reading) scanner.Outcome {
+	s := scan{gate: g, cfg: cfg, reading: r, code: code}
+	if err := code.Check(); err != nil {
+		s.code = presentable(code)
+		return s.refuse(scanner.Decision{Verdict: scanner.Refuse, Reason: scanner.Unreadable})
+	}
+	forms := code.Forms()
+	defer g.codes.lock(cfg.Scope.Key() + "\x1f" + string(forms[len(forms)-1]))()
+	return s.offline(ctx)
+}
+
+// lane is the scanner's own queue; it is made at its first scan.
+func (g *Gate) lane(name string) *lane {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l := g.lanes[name]
+	if l == nil {
+		l = &lane{}
+		g.lanes[name] = l
+	}
+	return l
+}
+
+// Stuck is the longest time that a scan has been waiting for its verdict at
+// this moment. It is what a watchdog asks: a scan path that lives ends every
+// scan soon.
+func (g *Gate) Stuck() time.Duration {
+	now := g.Clock.Now()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var longest time.Duration
+	for _, l := range g.lanes {
+		longest = max(longest, l.busyFor(now))
+	}
+	return longest
+}
+
+// keyed is a lock per key, for the tickets being judged.
+type keyed struct {
+	mu   sync.Mutex // guards held
+	held map[string]*hold
+}
+
+type hold struct {
+	sync.Mutex
+	users int
+}
+
+// lock waits for the key and returns its release.
+func (k *keyed) lock(key string) func() {
+	k.mu.Lock()
+	if k.held == nil {
+		k.held = map[string]*hold{}
+	}
+	h := k.held[key]
+	if h == nil {
+		h = &hold{}
+		k.held[key] = h
+	}
+	h.users++
+	k.mu.Unlock()
+	h.Lock()
+	return func() {
+		h.Unlock()
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if h.users--; h.users == 0 {
+			delete(k.held, key)
+		}
+	}
+}

@@ -1,0 +1,191 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"usher/scanner"
+)
+
+// presentableCode is how much of an unreadable code is kept, in bytes: it is no
+// ticket, and noise must not fill the history.
+const presentableCode = 256
+
+// decideTries bounds how often a scan is decided again because the ticket's
+// state changed under it. The lock per ticket makes even a second time rare.
+const decideTries = 5
+
+// scan is one reading on its way to a verdict.
+type scan struct {
+	gate    *Gate
+	cfg     *Config
+	reading scanner.Reading
+	code    scanner.Code
+}
+
+// offline judges by the list and the journal and commits an admission.
+func (s *scan) offline(ctx context.Context) (out scanner.Outcome) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.gate.Log.Error("judging panicked", "panic", p, "stack", string(debug.Stack()))
+			out = s.refuse(scanner.Decision{Verdict: scanner.Review, Reason: scanner.DamagedRecord})
+		}
+	}()
+	ticket, found := s.gate.Tickets.Lookup(s.cfg.Scope, s.code)
+	for range decideTries {
+		key, mark, err := s.mark(ticket, found)
+		if err != nil {
+			s.gate.Log.Error("gate state cannot be read", "err", err)
+			return s.refuse(scanner.Decision{Verdict: scanner.Review, Reason: scanner.NotStored})
+		}
+		s.code = key
+		facts := s.facts(ticket, found, mark)
+		d := scanner.Decide(facts)
+		if d.Verdict != scanner.Admit {
+			return s.refuse(d, ticketOf(ticket, found))
+		}
+		out, err := s.commit(ctx, d, mark, ticket, found)
+		switch {
+		case err == nil:
+			return out
+		case errors.Is(err, scanner.ErrChanged):
+			continue
+		}
+		s.gate.Log.Error("admission not stored", "code", s.code, "err", err)
+		return s.refuse(scanner.Decision{Verdict: scanner.Review, Reason: scanner.NotStored}, ticketOf(ticket, found))
+	}
+	s.gate.Log.Error("gate state kept changing", "code", s.code)
+	return s.refuse(scanner.Decision{Verdict: scanner.Review, Reason: scanner.NotStored}, ticketOf(ticket, found))
+}
+
+// mark finds the ticket's gate state and the code it is kept under: the list's
+// own where listed, else the barest form, so that a scanner that sends symbology
+// identifiers and one that does not mean the same ticket.
+func (s *scan) mark(t scanner.Ticket, found scanner.Found) (scanner.Code, scanner.Mark, error) {
+	if found == scanner.Listed {
+		m, err := s.gate.Journal.Mark(s.cfg.Scope, t.Code)
+		return t.Code, m, err
+	}
+	forms := s.code.Forms()
+	for _, form := range forms {
+		m, err := s.gate.Journal.Mark(s.cfg.Scope, form)
+		if err != nil || m.Rev > 0 {
+			return form, m, err
+		}
+	}
+	return forms[len(forms)-1], scanner.Mark{}, nil
+}
+
+func (s *scan) facts(t scanner.Ticket, found scanner.Found, m scanner.Mark) scanner.Facts {
+	return scanner.Facts{
+		Direction: s.reading.Direction,
+		At:        s.gate.Clock.True(s.reading.At),
+		Stamp:     s.reading.At,
+		Gate:      s.cfg.Origin.Gate,
+		Rule:      s.cfg.Rule,
+		Found:     found,
+		Ticket:    t,
+		List:      s.listState(),
+		Ready:     true,
+		Mark:      m,
+	}
+}
+
+func (s *scan) listState() scanner.ListState {
+	info := s.gate.Tickets.List(s.cfg.Scope)
+	return scanner.ListState{Loaded: info.Loaded, Complete: info.Complete, Fresh: Fresh(info, s.reading.At, s.cfg.StaleAfter)}
+}
+
+// Fresh tells whether the list's source was checked recently enough at the
+// moment, counted on the boot-time clock.
+func Fresh(info scanner.ListInfo, at scanner.Stamp, staleAfter time.Duration) bool {
+	passed, ok := at.Since(info.Checked)
+	return info.Loaded && ok && (staleAfter <= 0 || passed <= staleAfter)
+}
+
+// commit makes the admission durable.
+func (s *scan) commit(ctx context.Context, d scanner.Decision, before scanner.Mark, t scanner.Ticket, found scanner.Found) (scanner.Outcome, error) {
+	rec := s.record(d, ticketOf(t, found))
+	rec.TicketID, rec.Upload = t.ID, t.Vendor
+	next := s.owe(&rec, before, *d.Next)
+	return s.gate.store(ctx, scanner.Change{Record: rec, Mark: &next})
+}
+
+// owe sets what the movement owes the vendor, in the record and in the mark.
+func (s *scan) owe(rec *scanner.Record, before, next scanner.Mark) scanner.Mark {
+	rec.Before = &before
+	if s.cfg.Uploads {
+		rec.Fate = scanner.FatePending
+		next.Open++
+	} else {
+		rec.Fate = scanner.FateKept
+		next.Kept = true
+	}
+	return next
+}
+
+// store commits the change and shows it as an outcome.
+func (g *Gate) store(ctx context.Context, c scanner.Change) (scanner.Outcome, error) {
+	seq, err := g.Journal.Commit(ctx, c)
+	if err != nil {
+		return scanner.Outcome{}, err
+	}
+	c.Record.Seq = seq
+	if took, ok := g.Clock.Now().Since(c.Record.At); ok {
+		c.Record.Took = took
+	}
+	return scanner.Outcome{Record: c.Record, Fate: c.Record.Fate}, nil
+}
+
+// refuse notes a refusal or review; neither waits for the disk.
+func (s *scan) refuse(d scanner.Decision, ticket ...*scanner.TicketInfo) scanner.Outcome {
+	var info *scanner.TicketInfo
+	if len(ticket) > 0 {
+		info = ticket[0]
+	}
+	rec := s.record(d, info)
+	rec.Seq = s.gate.Journal.Note(rec)
+	return scanner.Outcome{Record: rec}
+}
+
+func (s *scan) record(d scanner.Decision, info *scanner.TicketInfo) scanner.Record {
+	truth := s.gate.Clock.True(s.reading.At)
+	took, _ := s.gate.Clock.Now().Since(s.reading.At)
+	rec := scanner.Record{
+		ID: s.gate.NewID(), Kind: scanner.KindScan, Scope: s.cfg.Scope, Origin: s.cfg.Origin,
+		Scanner: s.reading.Scanner, Code: s.code, Direction: s.reading.Direction,
+		At: s.reading.At, True: truth,
+		Verdict: d.Verdict, Reason: d.Reason, Mode: scanner.Offline, Message: d.Message(truth.At, s.cfg.Venue),
+		Conflict: d.Conflict, Unverified: d.Unverified,
+		Ticket: info, Event: s.cfg.Scope.Event,
+		FirstEnteredAt: d.FirstEnteredAt, FirstEnteredGate: d.FirstEnteredGate,
+		Took: took,
+	}
+	if info != nil && info.Event != "" {
+		rec.Event = info.Event
+	}
+	return rec
+}
+
+func ticketOf(t scanner.Ticket, found scanner.Found) *scanner.TicketInfo {
+	if found != scanner.Listed {
+		return nil
+	}
+	return t.Info()
+}
+
+// presentable makes an unreadable code fit to keep and to send as JSON.
+func presentable(c scanner.Code) scanner.Code {
+	if len(c) > presentableCode {
+		c = c[:presentableCode]
+	}
+	return scanner.Code(strings.ToValidUTF8(string(c), "?"))
+}
+
+func errPossible(format string, args ...any) error {
+	return fmt.Errorf(format+": %w", append(args, scanner.ErrNotPossible)...)
+}

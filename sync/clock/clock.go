@@ -1,0 +1,164 @@
+// Package clock tells the time of a scan on a device whose own clock may be
+// wrong: no RTC battery, hours off, stepped by NTP in the middle of a queue.
+//
+// Every stamp carries the boot-time clock (CLOCK_BOOTTIME: it goes on through
+// suspend and no one can set it). The moments at which the kernel said that its
+// clock was synchronised are kept as an anchor; a true time is the anchor plus
+// the difference of boot-time clocks, so that stepping the wall clock changes
+// nothing, also for scans made before the anchor.
+package clock
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix" // clock_gettime(CLOCK_BOOTTIME) and adjtimex, which the standard library lacks
+
+	"usher/scanner"
+)
+
+// Trust is the site's word on the device's own clock.
+type Trust string
+
+// The two kinds of trust.
+const (
+	// Kernel trusts the wall clock while the kernel says that NTP keeps it.
+	Kernel Trust = "kernel"
+	// Wall trusts it always: an isolated site with a set real-time clock.
+	Wall Trust = "wall"
+)
+
+const (
+	// drift bounds how far a quartz strays, per elapsed time: 100 ppm.
+	drift = 100e-6
+	// wallError is what a clock set by hand is taken to be off by.
+	wallError = 2 * time.Second
+)
+
+// Clock implements scanner.Clock on the kernel's clocks.
+type Clock struct {
+	boot  string
+	floor time.Time
+	read  source
+
+	mu     sync.Mutex // guards what follows; never held across I/O
+	trust  Trust
+	anchor anchor
+}
+
+// source is how the kernel is asked; tests stand in for it.
+type source interface {
+	wall() time.Time
+	up() time.Duration
+	// synced is the kernel's word on its clock: kept by NTP, and the most it may
+	// be off.
+	synced() (bool, time.Duration)
+}
+
+// anchor ties one moment of the boot-time clock to a true time.
+type anchor struct {
+	up   time.Duration
+	at   time.Time
+	off  time.Duration
+	good bool
+}
+
+// New reads the boot id. floor is a time that is certainly past, such as the
+// newest trusted time in the journal; zero: none is known. Errors: the kernel
+// has no boot id to give.
+func New(trust Trust, floor time.Time) (*Clock, error) {
+	const path = "/proc/sys/kernel/random/boot_id"
+	id, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("clock: read the boot id: %w; usher needs /proc", err)
+	}
+	return newClock(trust, floor, strings.TrimSpace(string(id)), kernel{}), nil
+}
+
+func newClock(trust Trust, floor time.Time, boot string, read source) *Clock {
+	return &Clock{boot: boot, floor: floor, read: read, trust: trust}
+}
+
+// SetTrust changes the site's word, on a reload of the configuration.
+func (c *Clock) SetTrust(t Trust) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.trust = t
+	c.anchor = anchor{}
+}
+
+// Now is the present moment.
+func (c *Clock) Now() scanner.Stamp {
+	synced, off := c.read.synced()
+	wall, up := c.read.wall(), c.read.up()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !synced && c.trust == Wall {
+		synced, off = true, wallError
+	}
+	if synced {
+		fresh := anchor{up: up, at: wall, off: off, good: true}
+		if !c.anchor.good || fresh.off <= c.anchor.errorAt(up) {
+			c.anchor = fresh
+		}
+	}
+	return scanner.Stamp{Wall: wall.UTC(), Boot: c.boot, Up: up, Trusted: synced}
+}
+
+// True is the stamp's true time as well as is known now: from the anchor where
+// the stamp is of this boot, from a wall clock that was trusted, else bounded
+// below by the floor alone.
+func (c *Clock) True(s scanner.Stamp) scanner.Instant {
+	c.mu.Lock()
+	a := c.anchor
+	c.mu.Unlock()
+	switch {
+	case a.good && s.Boot == c.boot:
+		at := a.at.Add(s.Up - a.up)
+		return around(at, a.errorAt(s.Up))
+	case s.Trusted:
+		return around(s.Wall, wallError)
+	}
+	return scanner.Instant{At: s.Wall, Earliest: c.floor}
+}
+
+// Offset is how far the wall clock is ahead of the true time, as well as is
+// known, and whether it is known.
+func (c *Clock) Offset() (time.Duration, bool) {
+	now := c.Now()
+	truth := c.True(now)
+	return now.Wall.Sub(truth.At), truth.Trusted
+}
+
+func around(at time.Time, off time.Duration) scanner.Instant {
+	return scanner.Instant{At: at.UTC(), Earliest: at.Add(-off).UTC(), Latest: at.Add(off).UTC(), Trusted: true}
+}
+
+// errorAt is the anchor's error at another moment of its boot.
+func (a anchor) errorAt(up time.Duration) time.Duration {
+	return a.off + time.Duration(drift*float64((up-a.up).Abs()))
+}
+
+type kernel struct{}
+
+func (kernel) wall() time.Time { return time.Now() }
+
+func (kernel) up() time.Duration {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		return 0 // Linux has had this clock since 2.6.39: it cannot fail
+	}
+	return time.Duration(ts.Nano())
+}
+
+func (kernel) synced() (bool, time.Duration) {
+	var tx unix.Timex
+	state, err := unix.Adjtimex(&tx)
+	if err != nil || state == unix.TIME_ERROR || tx.Status&unix.STA_UNSYNC != 0 {
+		return false, 0
+	}
+	return true, time.Duration(tx.Maxerror) * time.Microsecond
+}

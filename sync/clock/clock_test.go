@@ -1,0 +1,89 @@
+package clock
+
+import (
+	"testing"
+	"time"
+
+	"usher/scanner"
+)
+
+type fake struct {
+	at     time.Time
+	uptime time.Duration
+	ntp    bool
+	off    time.Duration
+}
+
+func (f *fake) wall() time.Time               { return f.at }
+func (f *fake) up() time.Duration             { return f.uptime }
+func (f *fake) synced() (bool, time.Duration) { return f.ntp, f.off }
+func (f *fake) pass(d time.Duration)          { f.at, f.uptime = f.at.Add(d), f.uptime+d }
+
+var dawn = time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
+
+func TestScansBeforeTheFirstAnchorAreCorrected(t *testing.T) {
+	k := &fake{at: time.Unix(0, 0), uptime: time.Minute}
+	c := newClock(Kernel, time.Time{}, "boot", k)
+	scan := c.Now()
+	if truth := c.True(scan); truth.Trusted || scan.Trusted {
+		t.Fatalf("a clock at 1970 is trusted: %+v", truth)
+	}
+	k.pass(10 * time.Minute)
+	k.at, k.ntp, k.off = dawn, true, 20*time.Millisecond
+	c.Now()
+	truth := c.True(scan)
+	if want := dawn.Add(-10 * time.Minute); !truth.Trusted || truth.At.Sub(want).Abs() > time.Millisecond {
+		t.Fatalf("true time %+v, want %v", truth, want)
+	}
+	if half := truth.Latest.Sub(truth.At); half < 60*time.Millisecond || half > time.Second {
+		t.Fatalf("stated error %v does not grow with the distance", half)
+	}
+}
+
+func TestSteppingTheWallClockChangesNothing(t *testing.T) {
+	k := &fake{at: dawn, uptime: time.Hour, ntp: true, off: 10 * time.Millisecond}
+	c := newClock(Kernel, time.Time{}, "boot", k)
+	c.Now()
+	k.pass(time.Minute)
+	k.ntp, k.at = false, k.at.Add(5*time.Hour)
+	if truth, want := c.True(c.Now()), dawn.Add(time.Minute); truth.At.Sub(want).Abs() > time.Millisecond || !truth.Trusted {
+		t.Fatalf("true time %+v, want %v", truth, want)
+	}
+	if off, known := c.Offset(); !known || (off-5*time.Hour).Abs() > time.Millisecond {
+		t.Fatalf("offset %v known %v, want 5h", off, known)
+	}
+}
+
+func TestAnotherBootIsBoundedByTheFloorAlone(t *testing.T) {
+	k := &fake{at: dawn, uptime: time.Hour, ntp: true}
+	c := newClock(Kernel, dawn.Add(-time.Hour), "boot", k)
+	c.Now()
+	truth := c.True(scanner.Stamp{Wall: time.Unix(9, 0), Boot: "other", Up: time.Second})
+	if truth.Trusted || !truth.Earliest.Equal(dawn.Add(-time.Hour)) || !truth.Latest.IsZero() {
+		t.Fatalf("got %+v", truth)
+	}
+}
+
+func TestTheSiteMayVouchForTheClock(t *testing.T) {
+	k := &fake{at: dawn, uptime: time.Hour}
+	c := newClock(Wall, time.Time{}, "boot", k)
+	if truth := c.True(c.Now()); !truth.Trusted || !truth.At.Equal(dawn) {
+		t.Fatalf("got %+v", truth)
+	}
+	c.SetTrust(Kernel)
+	if c.Now().Trusted {
+		t.Fatal("trusted after the site took its word back")
+	}
+}
+
+func TestKernelClock(t *testing.T) {
+	c, err := New(Kernel, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := c.Now(), c.Now()
+	passed, ok := b.Since(a)
+	if !ok || passed < 0 || passed > time.Minute || a.Up <= 0 || a.Boot == "" {
+		t.Fatalf("stamps %+v %+v", a, b)
+	}
+}
