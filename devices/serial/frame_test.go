@@ -1,0 +1,219 @@
+package serial
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"usher/devices/devicetest"
+	"usher/scanner"
+)
+
+var update = flag.Bool("update", false, "rewrite the .want files of testdata")
+
+const testIdle = 80 * time.Millisecond
+
+// replay feeds a recording as the port's owner does: silence is called when the
+// next read comes later than wait told, and after the last one.
+func replay(reads []devicetest.Read) []string {
+	f := framer{idle: testIdle}
+	now := time.Unix(1e9, 0)
+	var codes []string
+	for _, read := range reads {
+		if w := f.wait(now); w >= 0 && read.After >= w {
+			codes = append(codes, f.silence()...)
+		}
+		now = now.Add(read.After)
+		codes = append(codes, f.push(now, read.Data)...)
+	}
+	return append(codes, f.silence()...)
+}
+
+func TestRecordings(t *testing.T) {
+	logs, err := filepath.Glob("testdata/*.log")
+	if err != nil || len(logs) < 8 {
+		t.Fatalf("recordings: %d, %v", len(logs), err)
+	}
+	for _, path := range logs {
+		name := strings.TrimSuffix(filepath.Base(path), ".log")
+		t.Run(name, func(t *testing.T) {
+			log, err := devicetest.OpenLog(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got strings.Builder
+			for _, code := range replay(log.Reads) {
+				if len(code) > scanner.MaxCode {
+					fmt.Fprintf(&got, "(overlong: %d bytes)\n", len(code))
+				} else {
+					fmt.Fprintf(&got, "%q\n", code)
+				}
+			}
+			golden := strings.TrimSuffix(path, ".log") + ".want"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got.String()); diff != "" {
+				t.Errorf("codes (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// stream draws bytes that look like a scanner's: codes, terminators, noise, and
+// now and then more than fits.
+func stream(t *rapid.T) []byte {
+	part := rapid.OneOf(
+		rapid.SliceOfN(rapid.ByteRange(' ', '~'), 1, 40),
+		rapid.SliceOfN(rapid.Byte(), 0, 20),
+		rapid.Just([]byte("\r")), rapid.Just([]byte("\r\n")), rapid.Just([]byte("\n")), rapid.Just([]byte("\t")),
+		rapid.Just([]byte{0}), rapid.Just([]byte{2}), rapid.Just([]byte{3}), rapid.Just([]byte{0x1D}),
+		rapid.Map(rapid.IntRange(scanner.MaxCode-2, 3*maxKept), func(n int) []byte { return slices.Repeat([]byte("n"), n) }),
+	)
+	return slices.Concat(rapid.SliceOfN(part, 0, 20).Draw(t, "parts")...)
+}
+
+func TestCutsMeanNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := stream(t)
+		whole := replay([]devicetest.Read{{Data: all}})
+		var reads []devicetest.Read
+		for rest := all; len(rest) > 0; {
+			n := rapid.IntRange(1, min(len(rest), 4096)).Draw(t, "cut")
+			after := rapid.Int64Range(0, int64(testIdle)-1).Draw(t, "after")
+			reads = append(reads, devicetest.Read{After: time.Duration(after), Data: rest[:n]})
+			rest = rest[n:]
+		}
+		if diff := cmp.Diff(whole, replay(reads)); diff != "" {
+			t.Fatalf("cutting the reads changed the codes (-whole +cut):\n%s", diff)
+		}
+	})
+}
+
+// TestCodesComeThrough gives codes that need nothing dropped and wants exactly
+// them, whatever the terminators are.
+func TestCodesComeThrough(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		code := rapid.StringMatching(`[ -~][ -~\x1D]{0,60}`)
+		want := rapid.SliceOfN(code, 0, 20).Draw(t, "codes")
+		var sent []byte
+		for _, c := range want {
+			sent = append(sent, c...)
+			sent = append(sent, rapid.SampledFrom([]string{"\r", "\n", "\r\n", "\t", "\x03", "\x04", "\r\n\r\n"}).Draw(t, "end")...)
+		}
+		got := replay([]devicetest.Read{{Data: sent}})
+		if len(want) == 0 && len(got) == 0 {
+			return
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("codes (-sent +got):\n%s", diff)
+		}
+	})
+}
+
+func TestOverlong(t *testing.T) {
+	blank := strings.Repeat(" ", maxKept)
+	tests := map[string]struct {
+		sent string
+		want []int // lengths
+	}{
+		"the longest code that is judged": {strings.Repeat("x", scanner.MaxCode) + "\r", []int{scanner.MaxCode}},
+		"one byte more":                   {strings.Repeat("x", scanner.MaxCode+1) + "\r", []int{scanner.MaxCode + 1}},
+		"all that is kept":                {strings.Repeat("x", maxKept) + "\r", []int{maxKept}},
+		"one more than is kept":           {strings.Repeat("x", maxKept+1) + "\r", []int{maxKept}},
+		"64 KiB, then a code":             {strings.Repeat("x", 64<<10) + "\rOK\r", []int{maxKept, 2}},
+		"64 KiB twice":                    {strings.Repeat(strings.Repeat("x", 64<<10)+"\n", 2), []int{maxKept, maxKept}},
+		"a code behind blanks":            {blank[:maxKept-6] + "TICKET-1\r", []int{maxKept}},
+		"a code before blanks":            {"TICKET" + blank + "X\r", []int{maxKept}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			codes := replay([]devicetest.Read{{Data: []byte(tt.sent)}})
+			var got []int
+			for _, code := range codes {
+				got = append(got, len(code))
+				if err := scanner.Clean(code).Check(); (len(code) > scanner.MaxCode) != (err != nil) {
+					t.Errorf("a code of %d bytes: the gate says %v", len(code), err)
+				}
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("codes of %v bytes, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	f := framer{idle: testIdle}
+	for range 1000 {
+		f.push(time.Unix(0, 0), slices.Repeat([]byte("n"), 4096))
+	}
+	if cap(f.kept) > 2*maxKept {
+		t.Errorf("4 MB of noise made the buffer %d bytes", cap(f.kept))
+	}
+}
+
+func TestWait(t *testing.T) {
+	f := framer{idle: testIdle}
+	at := time.Unix(1e9, 0)
+	check := func(after, want time.Duration) {
+		t.Helper()
+		if got := f.wait(at.Add(after)); got != want {
+			t.Errorf("wait %v after the read: %v, want %v", after, got, want)
+		}
+	}
+	check(0, -1)
+	f.push(at, []byte("half a co"))
+	check(0, testIdle)
+	check(30*time.Millisecond, 50*time.Millisecond)
+	check(time.Hour, 0)
+	f.push(at, []byte("de\r"))
+	check(0, -1)
+	f.push(at, slices.Repeat([]byte("n"), maxKept+1))
+	check(0, testIdle)
+	f.silence()
+	check(0, -1)
+}
+
+func FuzzFramer(f *testing.F) {
+	logs, err := filepath.Glob("testdata/*.log")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, path := range logs {
+		log, err := devicetest.OpenLog(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(log.Bytes(), uint8(7))
+	}
+	f.Fuzz(func(t *testing.T, sent []byte, size uint8) {
+		whole := replay([]devicetest.Read{{Data: sent}})
+		var cut []devicetest.Read
+		for chunk := range slices.Chunk(sent, int(size)+1) {
+			cut = append(cut, devicetest.Read{Data: chunk})
+		}
+		if diff := cmp.Diff(whole, replay(cut)); diff != "" {
+			t.Errorf("cutting the reads changed the codes (-whole +cut):\n%s", diff)
+		}
+		for _, code := range whole {
+			if code == "" || len(code) > maxKept || strings.ContainsAny(code, "\r\n\t\x03\x04") {
+				t.Errorf("not a code: %q", code)
+			}
+		}
+	})
+}

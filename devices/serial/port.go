@@ -1,0 +1,214 @@
+package serial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/tarm/serial" // reads the line; see the package comment for what is wrapped
+	"golang.org/x/sys/unix"  // poll, flock and the terminal ioctls that tarm/serial lacks
+
+	"usher/scanner"
+)
+
+const (
+	// readTimeout is tarm's VTIME. A read that finds nothing ends after it, or at
+	// once when the line has hung up.
+	readTimeout = 100 * time.Millisecond
+	// readSize is the size of the kernel's line buffer.
+	readSize = 4 << 10
+	// backlog is how many codes may wait for a slow emit. Beyond it bytes stay in
+	// the kernel, whose flow control holds the scanner.
+	backlog = 64
+)
+
+// port is one opened serial port.
+type port struct {
+	name  string
+	idle  time.Duration
+	line  *serial.Port
+	side  *os.File
+	probe syscall.RawConn // of side
+}
+
+func open(cfg Config) (*port, error) {
+	node, err := filepath.EvalSymlinks(cfg.Port)
+	if err != nil {
+		return nil, err
+	}
+	side, err := openSidecar(node)
+	if err != nil {
+		return nil, err
+	}
+	p := &port{name: cfg.Port, idle: cfg.Idle, side: side}
+	if err := p.setUp(node, cfg.Baud); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
+}
+
+// setUp opens the line behind the sidecar's lock. The exclusive flag comes after
+// that: it would shut out our own second descriptor.
+func (p *port) setUp(node string, baud int) error {
+	var err error
+	if p.probe, err = p.side.SyscallConn(); err != nil {
+		return err
+	}
+	p.line, err = serial.OpenPort(&serial.Config{Name: node, Baud: baud, ReadTimeout: readTimeout})
+	if err != nil {
+		return err
+	}
+	if err := sameNode(p.side, node); err != nil {
+		return err
+	}
+	if err := p.control(takeLine); err != nil {
+		return err
+	}
+	// Half a scan from before may be waiting.
+	return p.line.Flush()
+}
+
+// Run reads until the context ends, whose error it returns, or the line hangs
+// up, an error wrapping [scanner.ErrUnplugged]. Codes wait in a queue while emit
+// is busy; those framed before the end are all emitted. It implements
+// scanner.Device.
+func (p *port) Run(ctx context.Context, emit func(raw string)) (err error) {
+	codes, emitted := make(chan string, backlog), make(chan struct{})
+	go func() {
+		defer close(emitted)
+		for code := range codes {
+			emit(code)
+		}
+	}()
+	defer func() {
+		close(codes)
+		<-emitted
+	}()
+	// Closed before a slow emit is waited for: a scanner that is plugged in again
+	// gets another name while its old port is held.
+	defer func() { err = errors.Join(err, p.close()) }()
+
+	woken := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(woken)
+		// The only failure is a closed file, whose reader has ended already.
+		_ = p.side.SetReadDeadline(time.Unix(1, 0))
+	})
+	defer func() {
+		if !stop() {
+			<-woken
+		}
+	}()
+	return p.read(ctx, codes)
+}
+
+func (p *port) read(ctx context.Context, codes chan<- string) error {
+	frames := framer{idle: p.idle}
+	buf := make([]byte, readSize)
+	for {
+		events, err := p.await(ctx, frames.wait(time.Now()))
+		if err != nil {
+			return err
+		}
+		var framed []string
+		if events != 0 {
+			n, err := p.take(buf, events)
+			if err != nil {
+				return err
+			}
+			framed = frames.push(time.Now(), buf[:n])
+		} else {
+			framed = frames.silence()
+		}
+		for _, code := range framed {
+			select {
+			case codes <- code:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+}
+
+// await blocks until the port has something to say, and gives the events of
+// poll(2), or until it was silent for the duration, and gives none. Negative: for
+// ever, without a wake-up.
+func (p *port) await(ctx context.Context, silence time.Duration) (events int16, err error) {
+	var deadline time.Time
+	if silence >= 0 {
+		deadline = time.Now().Add(silence)
+	}
+	if err := p.side.SetReadDeadline(deadline); err != nil {
+		return 0, err
+	}
+	// After the deadline is set: an end of the context before this line is seen
+	// here, a later one moves the deadline again.
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	var failed error
+	look := func(fd uintptr) bool {
+		events, failed = pending(fd)
+		return events != 0 || failed != nil
+	}
+	err = p.probe.Read(look)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		// The reader may have been held up itself: what came meanwhile counts.
+		err = p.probe.Control(func(fd uintptr) { look(fd) })
+	}
+	return events, errors.Join(err, failed)
+}
+
+// take reads what await found. An empty answer is a hang-up when poll said so or
+// when it comes at once, and else a time-out: somebody took the bytes.
+func (p *port) take(buf []byte, events int16) (int, error) {
+	began := time.Now()
+	n, err := p.line.Read(buf)
+	switch {
+	case n > 0:
+		return n, nil
+	case err != nil && !errors.Is(err, io.EOF):
+		return 0, fmt.Errorf("%s: %w (%v)", p.name, scanner.ErrUnplugged, err)
+	case events&^unix.POLLIN != 0 || time.Since(began) < readTimeout/2:
+		return 0, fmt.Errorf("%s: %w", p.name, scanner.ErrUnplugged)
+	}
+	return 0, nil
+}
+
+// close gives the port back. Only the goroutine that reads may call it.
+func (p *port) close() error {
+	var err error
+	if p.line != nil {
+		// Fails on a line that hung up, which holds no flag any more.
+		_ = p.control(giveLine)
+		err = p.line.Close()
+	}
+	return errors.Join(err, p.side.Close())
+}
+
+func (p *port) control(do func(fd int) error) error {
+	var failed error
+	if err := p.probe.Control(func(fd uintptr) { failed = do(int(fd)) }); err != nil {
+		return err
+	}
+	return failed
+}
+
+// pending asks the port without waiting.
+func pending(fd uintptr) (int16, error) {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	for {
+		_, err := unix.Poll(fds, 0)
+		if err != unix.EINTR {
+			return fds[0].Revents, err
+		}
+	}
+}

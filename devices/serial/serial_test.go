@@ -1,0 +1,445 @@
+package serial_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"usher/devices/devicetest"
+	"usher/devices/serial"
+	"usher/scanner"
+)
+
+// patience is how long a test waits for what must come.
+const patience = 10 * time.Second
+
+func newDriver(t *testing.T, port string) *serial.Driver {
+	t.Helper()
+	cfg := serial.Defaults()
+	cfg.Port = port
+	driver, err := serial.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return driver
+}
+
+func plug(t *testing.T) *devicetest.Pty {
+	t.Helper()
+	pty, err := devicetest.NewPty(filepath.Join(t.TempDir(), "usb-scanner-if00"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := pty.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return pty
+}
+
+// read runs an opened device until the test ends and gives its codes.
+func read(t *testing.T, device scanner.Device) <-chan string {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	codes, ended := make(chan string, 4096), make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := device.Run(ctx, func(raw string) { codes <- raw }); !errors.Is(err, context.Canceled) {
+			t.Errorf("Run returned %v", err)
+		}
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+	})
+	return codes
+}
+
+func mustOpen(t *testing.T, driver *serial.Driver) scanner.Device {
+	t.Helper()
+	device, err := driver.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return device
+}
+
+func next(t *testing.T, codes <-chan string) string {
+	t.Helper()
+	select {
+	case code := <-codes:
+		return code
+	case <-time.After(patience):
+		t.Fatal("no code came")
+		return ""
+	}
+}
+
+func send(t *testing.T, pty *devicetest.Pty, text string) {
+	t.Helper()
+	if _, err := pty.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestContract(t *testing.T) {
+	log, err := devicetest.OpenLog("testdata/gs1.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream := append(log.Bytes(), "SECOND-2\r\n\x02THIRD-3\x03"...)
+	codes := []string{"]d2010950600013435217150331\x1d10ABC123\x1d21SER9", "SECOND-2", "THIRD-3"}
+	devicetest.Contract(t, func(t *testing.T) devicetest.Rig {
+		pty := plug(t)
+		return devicetest.Rig{
+			Opener: newDriver(t, pty.Path()),
+			Write:  func(b []byte) error { return pty.WriteChunks(b) },
+			Unplug: pty.Unplug,
+		}
+	}, stream, codes)
+}
+
+func TestSilenceEndsACode(t *testing.T) {
+	pty := plug(t)
+	codes := read(t, mustOpen(t, newDriver(t, pty.Path())))
+	send(t, pty, "NO-SUFFIX-1")
+	if got := next(t, codes); got != "NO-SUFFIX-1" {
+		t.Errorf("got %q", got)
+	}
+	send(t, pty, "NO-SUFFIX-2")
+	if got := next(t, codes); got != "NO-SUFFIX-2" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestNoiseIsOneUnreadableCode(t *testing.T) {
+	pty := plug(t)
+	codes := read(t, mustOpen(t, newDriver(t, pty.Path())))
+	noise := bytes.Repeat([]byte("\x55\xAA\xFF\x80"), 16<<10)
+	send(t, pty, string(noise)+"\rTICKET-1\r")
+	got := next(t, codes)
+	if err := scanner.Clean(got).Check(); len(got) <= scanner.MaxCode || !errors.Is(err, scanner.ErrUnreadable) {
+		t.Errorf("first a code of %d bytes, which the gate finds %v", len(got), err)
+	}
+	if got := next(t, codes); got != "TICKET-1" {
+		t.Errorf("then %.40q, want TICKET-1", got)
+	}
+}
+
+// TestSlowEmitLosesNothing sends more than the driver's queue and the kernel's
+// buffer hold together while emit waits.
+func TestSlowEmitLosesNothing(t *testing.T) {
+	pty := plug(t)
+	device := mustOpen(t, newDriver(t, pty.Path()))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	const scans = 2000
+	var sent []byte
+	for i := range scans {
+		sent = fmt.Appendf(sent, "TICKET-%06d\r\n", i)
+	}
+	written := make(chan error, 1)
+	blocked, release := make(chan struct{}), make(chan struct{})
+	var got []string
+	ended := make(chan error, 1)
+	go func() {
+		ended <- device.Run(ctx, func(raw string) {
+			if len(got) == 0 {
+				close(blocked)
+				<-release
+			}
+			got = append(got, raw)
+			if len(got) == scans {
+				cancel()
+			}
+		})
+	}()
+	go func() { _, err := pty.Write(sent); written <- err }()
+	<-blocked
+	select {
+	case err := <-written:
+		t.Fatalf("everything was taken (%v) while emit waited: the test proves nothing", err)
+	case <-time.After(200 * time.Millisecond): // longer than the idle time: half a code must not end by it
+	}
+	close(release)
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		t.Fatal("codes are missing")
+	}
+	if err := <-written; err != nil {
+		t.Fatal(err)
+	}
+	for i, code := range got {
+		if want := fmt.Sprintf("TICKET-%06d", i); code != want {
+			t.Fatalf("code %d is %q, want %q", i, code, want)
+		}
+	}
+}
+
+func TestHalfAScanFromBeforeIsDropped(t *testing.T) {
+	pty := plug(t)
+	raw, err := os.OpenFile(pty.Path(), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	send(t, pty, "OLD-1\rOLD-2\nHALF-A-")
+	waitFor(t, "old bytes in the kernel's buffer", func() bool {
+		fds := []unix.PollFd{{Fd: int32(raw.Fd()), Events: unix.POLLIN}}
+		n, _ := unix.Poll(fds, 0)
+		return n > 0
+	})
+	codes := read(t, mustOpen(t, newDriver(t, pty.Path())))
+	send(t, pty, "NEW-1\r")
+	if got := next(t, codes); got != "NEW-1" {
+		t.Errorf("got %q, want only what came after opening", got)
+	}
+}
+
+// TestACodeCutOffByUnpluggingIsDropped: half a code would be another ticket.
+func TestACodeCutOffByUnpluggingIsDropped(t *testing.T) {
+	pty := plug(t)
+	device := mustOpen(t, newDriver(t, pty.Path()))
+	codes, ended := make(chan string, 16), make(chan error, 1)
+	go func() { ended <- device.Run(t.Context(), func(raw string) { codes <- raw }) }()
+	send(t, pty, "WHOLE-1\rHALF")
+	if got := next(t, codes); got != "WHOLE-1" {
+		t.Errorf("got %q", got)
+	}
+	if err := pty.Unplug(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; !errors.Is(err, scanner.ErrUnplugged) {
+		t.Errorf("Run returned %v", err)
+	}
+	if len(codes) > 0 {
+		t.Errorf("emitted %q after the hang-up", <-codes)
+	}
+}
+
+func TestTheNameIsResolvedAtEachOpening(t *testing.T) {
+	pty := plug(t)
+	driver := newDriver(t, pty.Path())
+	for range 3 {
+		device := mustOpen(t, driver)
+		ended := make(chan error, 1)
+		codes := make(chan string, 1)
+		go func() { ended <- device.Run(t.Context(), func(raw string) { codes <- raw }) }()
+		send(t, pty, "PLUGGED\r")
+		if got := next(t, codes); got != "PLUGGED" {
+			t.Errorf("got %q", got)
+		}
+		if err := errors.Join(pty.Unplug(), pty.Plug()); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-ended; !errors.Is(err, scanner.ErrUnplugged) {
+			t.Fatalf("Run returned %v: the scanner was replaced under its name", err)
+		}
+	}
+}
+
+func TestOnlyOneReader(t *testing.T) {
+	pty := plug(t)
+	driver := newDriver(t, pty.Path())
+	codes := read(t, mustOpen(t, driver))
+
+	_, err := driver.Open(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "in use by another program; see: fuser -v "+pty.Path()) {
+		t.Errorf("a second usher got: %v", err)
+	}
+	if !errors.Is(err, syscall.EWOULDBLOCK) {
+		t.Errorf("%v does not wrap the errno", err)
+	}
+	if out := openAsSomebody(t, pty.Path()); !strings.Contains(out, "busy") {
+		t.Errorf("another program's open: %q, want it to find the port busy", out)
+	}
+	send(t, pty, "STILL-MINE\r")
+	if got := next(t, codes); got != "STILL-MINE" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// openAsSomebody opens the port in another program, without root's right to
+// pass TIOCEXCL, and gives its words.
+func openAsSomebody(t *testing.T, port string) string {
+	t.Helper()
+	node, err := filepath.EvalSymlinks(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sh", "-c", `exec 3<>"$0"; echo opened`, node)
+	cmd.Env = []string{"LC_ALL=C", "PATH=" + os.Getenv("PATH")}
+	cmd.Dir = "/"
+	if os.Geteuid() == 0 {
+		if err := os.Chmod(node, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		const nobody = 65534
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	}
+	out, _ := cmd.CombinedOutput() // it is to fail
+	return string(out)
+}
+
+func TestTheLineIsGivenBack(t *testing.T) {
+	pty := plug(t)
+	// Somebody who has it open keeps the line's flags alive over our close.
+	other, err := os.OpenFile(pty.Path(), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	device := mustOpen(t, newDriver(t, pty.Path()))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := device.Run(ctx, func(string) {}); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Run returned %v", err)
+	}
+	if out := openAsSomebody(t, pty.Path()); out != "opened\n" {
+		t.Errorf("another program's open after ours ended: %q", out)
+	}
+}
+
+// TestIdleCostsNoWakeUp counts the times that any thread of this process went to
+// sleep while nobody scanned: a thread that never wakes adds none.
+func TestIdleCostsNoWakeUp(t *testing.T) {
+	pty := plug(t)
+	codes := read(t, mustOpen(t, newDriver(t, pty.Path())))
+	send(t, pty, "AWAKE\r") // both ends have run
+	next(t, codes)
+
+	least := 1 << 30
+	for range 5 { // the garbage collector and the test itself wake up too: the best second counts
+		before := switches(t)
+		time.Sleep(time.Second)
+		least = min(least, switches(t)-before)
+		if least <= 3 {
+			break
+		}
+	}
+	t.Logf("%d wake-ups in a second", least)
+	if least > 3 {
+		t.Errorf("%d wake-ups in a second in which nobody scanned, want at most 3", least)
+	}
+	send(t, pty, "AGAIN\r")
+	if got := next(t, codes); got != "AGAIN" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// switches sums the voluntary context switches of all threads.
+func switches(t *testing.T) int {
+	t.Helper()
+	files, err := filepath.Glob("/proc/self/task/*/status")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("threads: %v, %v", files, err)
+	}
+	sum := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // the thread ended
+		}
+		_, after, _ := strings.Cut(string(text), "\nvoluntary_ctxt_switches:")
+		line, _, _ := strings.Cut(after, "\n")
+		n, err := strconv.Atoi(strings.TrimSpace(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += n
+	}
+	return sum
+}
+
+func TestOpenSaysWhatToDo(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct {
+		port string
+		want string
+		is   error
+	}{
+		"not plugged in": {filepath.Join(dir, "ttyUSB0"), "no such file or directory; is the scanner plugged in?", fs.ErrNotExist},
+		"a plain file":   {file, "not a serial port; usher devices lists what is plugged in", nil},
+		"no terminal":    {"/dev/null", "not a serial port", nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := newDriver(t, tt.port).Open(t.Context())
+			if err == nil || !strings.HasPrefix(err.Error(), tt.port+": ") || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %s: %s", err, tt.port, tt.want)
+			}
+			if tt.is != nil && !errors.Is(err, tt.is) {
+				t.Errorf("%v is not %v", err, tt.is)
+			}
+		})
+	}
+}
+
+func TestNewReportsEveryFault(t *testing.T) {
+	_, err := serial.New(serial.Config{Port: "ttyUSB0", Baud: 12345, Idle: time.Minute})
+	if err == nil {
+		t.Fatal("no fault found")
+	}
+	for _, want := range []string{
+		`port: "ttyUSB0" is not an absolute path`,
+		"baud: 12345 is not supported; one of 50, 75,",
+		"115200, 230400",
+		"idle: 1m0s is not between 20ms and 2s",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("no %q in:\n%v", want, err)
+		}
+	}
+}
+
+// TestEveryListedBaudOpens keeps the list true to the library's own.
+func TestEveryListedBaudOpens(t *testing.T) {
+	_, err := serial.New(serial.Config{Port: "/dev/x", Baud: 1, Idle: time.Second})
+	_, list, _ := strings.Cut(err.Error(), "one of ")
+	pty := plug(t)
+	rates := strings.Split(list, ", ")
+	if len(rates) != 30 {
+		t.Errorf("%d rates", len(rates))
+	}
+	for _, text := range rates {
+		rate, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		driver, err := serial.New(serial.Config{Port: pty.Path(), Baud: rate, Idle: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		device := mustOpen(t, driver)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_ = device.Run(ctx, func(string) {}) // the context's error
+	}
+}
+
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}

@@ -1,0 +1,221 @@
+package devices
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/cenkalti/backoff/v4" // jittered waits between attempts to open
+
+	"usher/scanner"
+)
+
+// State is what a person needs to know of a scanner first.
+type State string
+
+// The states of a scanner.
+const (
+	// Connected: open and being read.
+	Connected State = "connected"
+	// Missing: not plugged in, or its input ended.
+	Missing State = "missing"
+	// Failed: there, but not usable: no permission, in use, not a scanner.
+	Failed State = "error"
+)
+
+// Status is one scanner's line in the device's status.
+type Status struct {
+	Name   string
+	Driver string
+	State  State
+	// Detail says what is wrong and what to do; empty while connected.
+	Detail string
+	// Scans counts the codes read since start, repeats included.
+	Scans uint64
+	// LastAt is the device's wall clock at the last code; zero: none yet.
+	LastAt time.Time
+}
+
+const (
+	// queued is how many readings may wait for the judge: minutes of work at a
+	// gate, so that a driver never waits for a verdict.
+	queued = 64
+
+	// reopenMin and reopenMax bound the wait before a further attempt to open. With
+	// the jitter no wait is longer than 1.92 s.
+	reopenMin    = 250 * time.Millisecond
+	reopenMax    = 1600 * time.Millisecond
+	reopenJitter = 0.2
+)
+
+// Judge is given one scanner's readings, one at a time and in order.
+type Judge func(context.Context, scanner.Reading)
+
+// Supervisor keeps one scanner open: whatever ends it, it is opened again.
+type Supervisor struct {
+	scanner Scanner
+	clock   scanner.Clock
+	judge   Judge
+	log     *slog.Logger
+
+	mu     sync.Mutex // guards status; never held across I/O
+	status Status
+}
+
+// NewSupervisor prepares a supervisor; Run starts it.
+func NewSupervisor(s Scanner, clock scanner.Clock, judge Judge, log *slog.Logger) *Supervisor {
+	return &Supervisor{
+		scanner: s,
+		clock:   clock,
+		judge:   judge,
+		log:     log.With("scanner", s.Name, "driver", s.Driver),
+		status:  Status{Name: s.Name, Driver: s.Driver, State: Missing, Detail: "not opened yet"},
+	}
+}
+
+// Status is the scanner's present state, from memory.
+func (s *Supervisor) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.status
+}
+
+// Run opens and reads the scanner until the context ends, and returns nil then;
+// nothing that happens to a scanner ends it before. Readings that wait for the
+// judge at the end are dropped: nobody was shown a verdict on them.
+func (s *Supervisor) Run(ctx context.Context) error {
+	readings, judged := make(chan scanner.Reading, queued), make(chan struct{})
+	go func() {
+		defer close(judged)
+		s.judgeAll(ctx, readings)
+	}()
+	defer func() {
+		close(readings)
+		<-judged
+	}()
+
+	retry := backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(reopenMin),
+		backoff.WithMaxInterval(reopenMax),
+		backoff.WithRandomizationFactor(reopenJitter),
+		backoff.WithMaxElapsedTime(0), // never gives up
+	)
+	for ctx.Err() == nil {
+		err := s.attempt(ctx, retry.Reset, readings)
+		if ctx.Err() != nil {
+			break
+		}
+		s.ended(err)
+		if errors.Is(err, io.EOF) {
+			<-ctx.Done()
+			break
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(retry.NextBackOff()):
+		}
+	}
+	return nil
+}
+
+// attempt opens the scanner once and reads it until it ends. A panic of the
+// driver is an error like any other.
+func (s *Supervisor) attempt(ctx context.Context, opened func(), readings chan<- scanner.Reading) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = panicError{value: r, stack: debug.Stack()}
+		}
+	}()
+	device, err := s.scanner.Opener.Open(ctx)
+	if err != nil {
+		return err
+	}
+	opened()
+	if s.turn(Connected, "") {
+		s.log.Info("scanner connected", "source", s.scanner.Opener.Source())
+	}
+	err = device.Run(ctx, func(raw string) {
+		reading := s.read(raw)
+		select {
+		case readings <- reading:
+		case <-ctx.Done():
+		}
+	})
+	if err == nil {
+		return errors.New("driver ended without a cause")
+	}
+	return err
+}
+
+// read stamps a code at the moment it was framed and counts it.
+func (s *Supervisor) read(raw string) scanner.Reading {
+	at := s.clock.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status.Scans++
+	s.status.LastAt = at.Wall
+	return scanner.Reading{Scanner: s.scanner.Name, Raw: raw, Direction: s.scanner.Direction, At: at}
+}
+
+func (s *Supervisor) judgeAll(ctx context.Context, readings <-chan scanner.Reading) {
+	dropped := 0
+	for reading := range readings {
+		if ctx.Err() != nil {
+			dropped++
+			continue
+		}
+		s.judge(ctx, reading)
+	}
+	if dropped > 0 {
+		s.log.Warn("stopped before codes were judged; scan them again", "codes", dropped)
+	}
+}
+
+// ended records why the scanner is not being read, and logs it once, not at
+// every further attempt.
+func (s *Supervisor) ended(err error) {
+	state, detail := describe(err)
+	if !s.turn(state, detail) {
+		return
+	}
+	s.log.Warn("scanner "+string(state), "detail", detail)
+	if crash, ok := errors.AsType[panicError](err); ok {
+		s.log.Error("driver panicked", "stack", string(crash.stack))
+	}
+}
+
+// turn records a state and tells whether it is a new one.
+func (s *Supervisor) turn(state State, detail string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.status
+	s.status.State, s.status.Detail = state, detail
+	return before != s.status
+}
+
+// panicError is a panic of a driver.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (p panicError) Error() string {
+	return fmt.Sprintf("driver failed: %v; unplug the scanner, plug it in again, and report this", p.value)
+}
+
+// describe tells a scanner that is not there from one that does not work.
+func describe(err error) (State, string) {
+	for _, gone := range []error{scanner.ErrUnplugged, io.EOF, fs.ErrNotExist, syscall.ENODEV, syscall.ENXIO} {
+		if errors.Is(err, gone) {
+			return Missing, err.Error()
+		}
+	}
+	return Failed, err.Error()
+}
