@@ -1,0 +1,177 @@
+package configs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/spf13/viper" // lays defaults, file and environment over each other; see the package comment
+)
+
+// largest is the size above which a file is no configuration.
+const largest = 1 << 20
+
+// Check finds faults that this package cannot see: those of the drivers' and the
+// vendor's own blocks. It gets a configuration that may have faults itself.
+type Check func(*Config) Faults
+
+// Load reads the file, lays the environment ("KEY=value" each, as from
+// os.Environ) over it and checks the result, the given checks included. The error
+// is of type [Faults] and holds everything that is wrong.
+func Load(path string, environ []string, checks ...Check) (*Config, error) {
+	raw, fault := readFile(path)
+	if fault != nil {
+		return nil, Faults{*fault}
+	}
+	cfg, faults := compose(path, raw, environ, checks)
+	if err := faults.Err(); err != nil {
+		return nil, err
+	}
+	return cfg, nil
+}
+
+// readFile gives the file's bytes, or what is wrong with it and what to do.
+func readFile(path string) ([]byte, *Fault) {
+	raw, err := readLimited(path)
+	if err == nil {
+		return raw, nil
+	}
+	f := &Fault{Path: path}
+	info, statErr := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		f.Text = "no such file: copy the sample usher.yaml there and edit it, or name another with --config"
+	case errors.Is(err, fs.ErrPermission):
+		f.Text = "permission denied: let the group usher read it (chgrp usher, chmod 0640; its directory 0750)"
+	case statErr == nil && info.IsDir():
+		f.Text = "is a directory: name the file in it"
+	default:
+		var of *fs.PathError
+		if errors.As(err, &of) {
+			err = of.Err
+		}
+		f.Text = err.Error()
+	}
+	return nil, f
+}
+
+func readLimited(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	raw, err := io.ReadAll(io.LimitReader(file, largest+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(raw) > largest {
+		return nil, fmt.Errorf("larger than %d bytes: this is no configuration", largest)
+	}
+	return raw, nil
+}
+
+// compose makes a configuration of the file's bytes and the environment. With
+// faults, the configuration is not one to run on.
+func compose(path string, raw []byte, environ []string, checks []Check) (*Config, Faults) {
+	doc := readDocument(path, raw)
+	env := readEnviron(environ, doc.schema)
+	faults := append(doc.faults, env.faults...)
+
+	base := Default()
+	if dir := stateDirectory(environ); dir != "" {
+		base.StateDir = dir
+	}
+	cfg, err := layer(doc.schema, base, doc.values, env.values)
+	if err != nil {
+		faults.Add(path, "%v", err)
+		faults.Sort()
+		return base, faults
+	}
+	cfg.source = raw
+	cfg.Scanners, cfg.Vendor = doc.scanners, doc.vendor
+	if env.vendorName != "" {
+		cfg.Vendor.Name = env.vendorName
+	}
+	for k, v := range env.vendor {
+		cfg.Vendor.Block[k] = v
+	}
+
+	// A file that is no YAML at all has one fault; judging the defaults in its
+	// place would bury it under others.
+	if !doc.faults.Has(path) {
+		later := cfg.Validate()
+		for _, check := range checks {
+			later.Merge(check(cfg)...)
+		}
+		for _, f := range later {
+			if explained(faults, f.Path) {
+				continue
+			}
+			if name, ok := env.from[f.Path]; ok {
+				f.Path = name
+			}
+			faults.Merge(f)
+		}
+	}
+	faults.Sort()
+	return cfg, faults
+}
+
+// explained tells whether a fault at the path only follows from one found before,
+// which left the value out: the same path, or the section around it.
+func explained(faults Faults, path string) bool {
+	for _, f := range faults {
+		rest, ok := strings.CutPrefix(path, f.Path)
+		if ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			return true
+		}
+	}
+	return false
+}
+
+// layer decodes the defaults, the file's and the environment's settings, laid
+// over each other in a registry that serves this one load.
+func layer(s schema, base *Config, file, env map[string]any) (*Config, error) {
+	v := viper.New()
+	for path, value := range s.values(base) {
+		v.SetDefault(path, value)
+	}
+	if err := v.MergeConfigMap(nest(file)); err != nil {
+		return nil, err
+	}
+	for path, value := range env {
+		v.Set(path, value)
+	}
+	cfg := &Config{}
+	err := v.UnmarshalExact(cfg, func(dc *mapstructure.DecoderConfig) {
+		// The values have their types already: viper's hooks and its weak typing
+		// could only bend them.
+		dc.WeaklyTypedInput = false
+		dc.DecodeHook = nil
+	})
+	return cfg, err
+}
+
+// nest turns paths into maps of maps.
+func nest(flat map[string]any) map[string]any {
+	out := map[string]any{}
+	for path, value := range flat {
+		section, name, deep := strings.Cut(path, ".")
+		if !deep {
+			out[path] = value
+			continue
+		}
+		inner, ok := out[section].(map[string]any)
+		if !ok {
+			inner = map[string]any{}
+			out[section] = inner
+		}
+		inner[name] = value
+	}
+	return out
+}

@@ -1,0 +1,179 @@
+package configs
+
+import (
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// longestSocket is the longest path of a unix socket: sun_path has 108 bytes and
+// ends in a zero.
+const longestSocket = 107
+
+// Validate finds every fault of the values. What it cannot know, such as which
+// drivers exist, is left to [Check].
+func (c *Config) Validate() Faults {
+	var f Faults
+	absolute(&f, "state_dir", c.StateDir)
+	if filepath.Clean(c.StateDir) == "/" {
+		f.Add("state_dir", "must be a directory of its own, such as %s", defaultStateDir)
+	}
+	c.Device.validate(&f)
+	c.Gate.validate(&f)
+	c.validateScanners(&f)
+	if c.Vendor.Name == "" {
+		f.Add("vendor.name", "must name the ticketing vendor (manifest: a ticket list in a file)")
+	}
+	if c.Offline.StaleAfter != 0 {
+		within(&f, "offline.stale_after", c.Offline.StaleAfter, time.Second, year)
+	}
+	oneOf(&f, "offline.unknown", c.Offline.Unknown, "refuse", "review", "admit")
+	if c.Offline.Manifest != "" {
+		absolute(&f, "offline.manifest", c.Offline.Manifest)
+	}
+	within(&f, "history.keep", c.History.Keep, time.Hour, 10*year)
+	absolute(&f, "status.socket", c.Status.Socket)
+	if len(c.Status.Socket) > longestSocket {
+		f.Add("status.socket", "has %d bytes: a socket's path has at most %d", len(c.Status.Socket), longestSocket)
+	}
+	oneOf(&f, "clock.trust", c.Clock.Trust, "kernel", "wall")
+	oneOf(&f, "log.level", c.Log.Level, "debug", "info", "warn", "error")
+	oneOf(&f, "log.format", c.Log.Format, "json", "text")
+	f.Sort()
+	return f
+}
+
+const year = 366 * 24 * time.Hour
+
+func (d Device) validate(f *Faults) {
+	words(f, "device.id", d.ID)
+	if d.ID != "" && !plainName(d.ID) {
+		f.Add("device.id", "%s: may hold letters, digits and . _ - only, 64 at most", quote(d.ID))
+	}
+	words(f, "device.name", d.Name)
+	words(f, "device.serial", d.Serial)
+	words(f, "device.model", d.Model)
+	if d.MAC == "" {
+		return
+	}
+	if hw, err := net.ParseMAC(d.MAC); err != nil || len(hw) != 6 {
+		f.Add("device.mac", "%s: must be a hardware address such as 00:11:22:33:44:55", quote(d.MAC))
+	}
+}
+
+func (g Gate) validate(f *Faults) {
+	words(f, "gate.name", g.Name)
+	words(f, "gate.event", g.Event)
+	words(f, "gate.series", g.Series)
+	for i, s := range g.Sections {
+		if strings.TrimSpace(s) == "" {
+			f.Add("gate.sections", "entry %d is empty: remove it", i+1)
+		}
+		words(f, "gate.sections", s)
+	}
+	oneOf(f, "gate.direction", g.Direction, "entry", "exit")
+	oneOf(f, "gate.rule", g.Rule, "external", "internal")
+	oneOf(f, "gate.reentry", g.Reentry, "allow", "refuse")
+	oneOf(f, "gate.exit_unknown", g.ExitUnknown, "refuse", "review", "admit")
+	within(f, "gate.forget_after", g.ForgetAfter, time.Minute, year)
+	if _, err := g.Location(); err != nil {
+		f.Add("gate.timezone", "%s: not known on this device: write a name such as Europe/Zurich, or install tzdata", quote(g.Timezone))
+	}
+}
+
+func (c *Config) validateScanners(f *Faults) {
+	first := map[string]int{}
+	for i, s := range c.Scanners {
+		path := c.ScannerPath(i)
+		earlier, taken := first[s.Name]
+		switch {
+		case s.Name == "":
+			f.Add(path+".name", "must not be empty: name the lane or the scanner")
+		case s.Name == Manual:
+			f.Add(path+".name", "%q stands for codes typed by hand: choose another", s.Name)
+		case taken:
+			f.Add(path+".name", "%s is scanners[%d] already: each needs its own", quote(s.Name), earlier)
+		default:
+			words(f, path+".name", s.Name)
+			first[s.Name] = i
+		}
+		if s.Driver == "" {
+			f.Add(path+".driver", "must name how the scanner is read, such as serial")
+		}
+		if s.Direction != "" {
+			oneOf(f, path+".direction", s.Direction, "entry", "exit")
+		}
+	}
+}
+
+// Warnings are things that work and are probably not meant.
+func (c *Config) Warnings() Faults {
+	var f Faults
+	if len(c.Scanners) == 0 {
+		f.Add("scanners", "none: only codes typed by hand are judged")
+	}
+	if c.Vendor.Name == "manifest" && c.Offline.Manifest == "" {
+		f.Add("offline.manifest", "none: every scan waits for a list from `usher tickets import FILE`")
+	}
+	if c.Offline.Unknown == "admit" {
+		f.Add("offline.unknown", "admit: offline, any code at all is admitted")
+	}
+	if c.Gate.ExitRequired && c.Gate.Rule != "internal" {
+		f.Add("gate.exit_required", "has no effect at an external gate: see gate.reentry")
+	}
+	if c.Device.Name == "" || c.Device.Name == "localhost" {
+		f.Add("device.name", "the host has no name of its own: set device.name or the host name, so that devices can be told apart")
+	}
+	f.Sort()
+	return f
+}
+
+func oneOf(f *Faults, path, value string, allowed ...string) {
+	if slices.Contains(allowed, value) {
+		return
+	}
+	last := len(allowed) - 1
+	f.Add(path, "%s: must be %s or %s", quote(value), strings.Join(allowed[:last], ", "), allowed[last])
+}
+
+func within(f *Faults, path string, value, least, most time.Duration) {
+	if value < least || value > most {
+		f.Add(path, "%s: must be from %s to %s", short(value), short(least), short(most))
+	}
+}
+
+// short writes a duration as a person would: 24h, not 24h0m0s.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+func absolute(f *Faults, path, value string) {
+	if !filepath.IsAbs(value) {
+		f.Add(path, "%s: must be a whole path, beginning with /", quote(value))
+	} else if strings.ContainsFunc(value, unicode.IsControl) {
+		f.Add(path, "%s: must not hold control characters", quote(value))
+	}
+}
+
+// words refuses what cannot stand in one line on a screen.
+func words(f *Faults, path, value string) {
+	const longest = 200
+	switch {
+	case strings.ContainsFunc(value, unicode.IsControl):
+		f.Add(path, "%s: must be one line of text", quote(value))
+	case len(value) > longest:
+		f.Add(path, "has %d bytes: %d at most", len(value), longest)
+	case value != strings.TrimSpace(value):
+		f.Add(path, "%s: remove the blanks around it", quote(value))
+	}
+}
