@@ -1,0 +1,246 @@
+package cache
+
+import (
+	"context"
+	"crypto/cipher"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"syscall"
+	"time"
+
+	"usher/cache/seal"
+	"usher/scanner"
+)
+
+// Meta describes a list to be built.
+type Meta struct {
+	// Scope is what the list was fetched for; look-ups of another scope do not
+	// see it.
+	Scope scanner.Scope
+	// Complete says that the list will hold every ticket of its scope.
+	Complete bool
+	// GeneratedAt is when the source made the list, as well as is known.
+	GeneratedAt time.Time
+	// Checked is when the source was read. It stays with the list, so that
+	// freshness outlives a restart within the same boot.
+	Checked scanner.Stamp
+	// Source is a fingerprint in the caller's own words, by which it sees that
+	// the source still says the same; Cursor is where a delta goes on.
+	Source string
+	Cursor []byte
+}
+
+// Feed hands the tickets of a list to add, in any order, each with the place it
+// came from ("tickets.csv:17") for messages. It returns add's error at once, if
+// any. It runs on a thread of low priority and may take as long as a download.
+type Feed func(add func(t scanner.Ticket, place string) error) error
+
+// Build makes the next list of what feed gives, and swaps it in. Until then,
+// and for ever where anything fails (feed, the context, a code listed twice, the
+// disk), look-ups read the list before. Memory does not grow with the list.
+// Progress (nil: none) is told the number of tickets taken in, now and then,
+// on the build's thread.
+//
+// Two builds never run at once: the second waits.
+func (s *Store) Build(ctx context.Context, meta Meta, feed func(add func(t scanner.Ticket, place string) error) error, progress func(n int)) error {
+	select {
+	case s.building <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.building }()
+	if !s.begin() {
+		return ErrClosed
+	}
+	defer s.end()
+
+	done := make(chan error, 1)
+	go func() {
+		err := errors.New("the build was left in the middle")
+		defer func() { done <- err }()
+		// The thread is never unlocked: it ends with this goroutine and takes its
+		// low priority along.
+		runtime.LockOSThread()
+		lowerPriority()
+		err = s.build(ctx, meta, feed, progress)
+	}()
+	err := <-done
+	if err != nil {
+		return fmt.Errorf("ticket list not replaced: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rows.Store(0)
+	s.active = !s.closed
+	return s.active
+}
+
+func (s *Store) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.active = false
+}
+
+func (s *Store) build(ctx context.Context, meta Meta, feed Feed, progress func(int)) error {
+	s.sweep()
+	started := time.Now()
+	id := identity{
+		Schema: schema, Check: s.key.Check(), Salt: make([]byte, 16), Scope: meta.Scope, Complete: meta.Complete,
+		GeneratedAt: meta.GeneratedAt, Checked: meta.Checked, Source: meta.Source, Cursor: meta.Cursor,
+	}
+	rand.Read(id.Salt)
+	records, err := s.key.Records(id.Salt)
+	if err != nil {
+		return err
+	}
+	sorted, err := newSorter(s.path(sortName), s.room)
+	if err != nil {
+		return s.explain(err)
+	}
+	defer sorted.close()
+	in := &intake{ctx: ctx, store: s, sorter: sorted, indexer: s.key.Indexer(meta.Scope), records: records, progress: progress}
+	if err := feed(in.add); err != nil {
+		return s.explain(err)
+	}
+	if in.err != nil { // feed swallowed it
+		return s.explain(in.err)
+	}
+	if progress != nil {
+		progress(in.count)
+	}
+	id.Count = in.count
+	if err := writeGeneration(ctx, s.path(nextName), id, records, sorted); err != nil {
+		return errors.Join(s.explain(err), remove(s.path(nextName)))
+	}
+	g, err := s.publish()
+	if err != nil {
+		return errors.Join(s.explain(err), remove(s.path(nextName)))
+	}
+	s.log.Info("ticket list replaced", "tickets", id.Count, "took", time.Since(started).Round(time.Millisecond))
+	if g != nil {
+		if err := g.close(); err != nil {
+			s.log.Warn("old ticket list not closed", "error", err)
+		}
+	}
+	return nil
+}
+
+// publish makes the next file the list, and gives back the generation that it
+// replaced.
+func (s *Store) publish() (*generation, error) {
+	next, err := openGeneration(s.path(nextName), s.key)
+	if err != nil {
+		return nil, fmt.Errorf("the list just written cannot be read back (is the storage failing?): %w", err)
+	}
+	if err := os.Rename(s.path(nextName), s.path(fileName)); err != nil {
+		return nil, errors.Join(err, next.close())
+	}
+	old := s.current.Swap(next)
+	s.mu.Lock()
+	s.problem = ""
+	s.mu.Unlock()
+	// The list is in use. Should a power cut undo the rename, the list before is
+	// there again, and the next refresh loads this one anew.
+	if err := syncDir(s.dir); err != nil {
+		s.log.Warn("state directory not synced", "error", err)
+	}
+	return old, nil
+}
+
+// intake turns the rows of a feed into entries of the sort.
+type intake struct {
+	ctx      context.Context
+	store    *Store
+	sorter   *sorter
+	indexer  *seal.Indexer
+	records  cipher.AEAD
+	progress func(int)
+	count    int
+	plain    []byte
+	sealed   []byte
+	err      error
+}
+
+// yieldEvery is how many rows are worked on before others may run: on a device
+// with one processor a scan waits no longer for it.
+const yieldEvery = 64
+
+func (in *intake) add(t scanner.Ticket, place string) error {
+	if in.err == nil {
+		in.err = in.take(t, place)
+	}
+	return in.err
+}
+
+func (in *intake) take(t scanner.Ticket, place string) error {
+	if in.count%yieldEvery == 0 {
+		if err := in.ctx.Err(); err != nil {
+			return err
+		}
+		in.store.rows.Store(int64(in.count))
+		runtime.Gosched()
+		if in.progress != nil && in.count%10_000 == 0 {
+			in.progress(in.count)
+		}
+	}
+	if len(place) > maxPlace {
+		place = place[len(place)-maxPlace:]
+	}
+	if t.Code == "" {
+		return fmt.Errorf("%s: a ticket without a code; ask the list's maker to repair it", place)
+	}
+	if err := t.Code.Check(); err != nil {
+		return fmt.Errorf("%s: %w; ask the list's maker to repair it", place, err)
+	}
+	index := in.indexer.Index(t.Code)
+	in.plain = appendTicket(in.plain[:0], &t)
+	if len(in.plain) > maxRecord {
+		return fmt.Errorf("%s: ticket %s has %d bytes, more than %d; shorten its texts", place, t.Code.Mask(), len(in.plain), maxRecord)
+	}
+	in.sealed = in.records.Seal(in.sealed[:0], nil, in.plain, index[:])
+	in.count++
+	return in.sorter.add(index[:], place, in.sealed)
+}
+
+// room fails when writing need more bytes would leave too little for the
+// journal: a full disk turns every offline admission amber.
+func (s *Store) room(need int64) error {
+	free, err := freeSpace(s.dir)
+	if err != nil {
+		return err
+	}
+	if free < need+s.reserve {
+		return fmt.Errorf("%s has %d MiB free, and the list needs %d MiB besides the %d MiB kept for scans; free some space",
+			s.dir, free>>20, need>>20+1, s.reserve>>20)
+	}
+	return nil
+}
+
+func (s *Store) explain(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("%s is full: %w; free some space", s.dir, err)
+	}
+	return err
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func remove(path string) error {
+	if err := os.Remove(path); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
