@@ -1,0 +1,84 @@
+package control
+
+import (
+	"time"
+
+	"usher/scanner"
+)
+
+// Event is one outcome as every display shows it. The code is masked: its last
+// four characters at most, never more than a third of it.
+type Event struct {
+	// Seq is the record's place in this device's journal. A repeat carries the
+	// original's.
+	Seq uint64 `json:"seq"`
+	// ID is unique over all devices.
+	ID string `json:"id"`
+	// At is the corrected time, or the device's own where none is known.
+	At             Time                `json:"at"`
+	Scanner        string              `json:"scanner"`
+	Code           string              `json:"code"`
+	Verdict        scanner.Verdict     `json:"verdict"`
+	Reason         scanner.Reason      `json:"reason"`
+	Mode           scanner.Mode        `json:"mode"`
+	Direction      scanner.Direction   `json:"direction"`
+	Message        string              `json:"message"`
+	Repeat         bool                `json:"repeat"`
+	Late           bool                `json:"late"`
+	InDoubt        bool                `json:"in_doubt"`
+	Conflict       bool                `json:"conflict"`
+	Overridden     bool                `json:"overridden"`
+	Unverified     bool                `json:"unverified"`
+	Queued         bool                `json:"queued"`
+	Ticket         *scanner.TicketInfo `json:"ticket"`
+	FirstEnteredAt Time                `json:"first_entered_at"`
+	// TookMS is from the reading to the verdict, to the microsecond.
+	TookMS float64 `json:"took_ms"`
+
+	// Kind is "override" or "undo"; absent for a scan.
+	Kind scanner.Kind `json:"kind,omitempty"`
+	// By is the person behind an override or undo, Of the record it acts on.
+	By string `json:"by,omitempty"`
+	Of uint64 `json:"of,omitempty"`
+	// AgoMS is how long before a repeat its last reading was.
+	AgoMS int64 `json:"ago_ms,omitempty"`
+}
+
+// EventOf is the outcome for the wire.
+func EventOf(o scanner.Outcome) Event {
+	at := o.True.At
+	if at.IsZero() {
+		at = o.At.Wall
+	}
+	e := Event{
+		Seq:            o.Seq,
+		ID:             o.ID,
+		At:             At(at),
+		Scanner:        o.Scanner,
+		Code:           o.Code.Mask(),
+		Verdict:        o.Verdict,
+		Reason:         o.Reason,
+		Mode:           o.Mode,
+		Direction:      o.Direction,
+		Message:        o.Message,
+		Repeat:         o.Repeat,
+		Late:           o.Late,
+		InDoubt:        o.InDoubt,
+		Conflict:       o.Conflict,
+		Overridden:     o.Overridden,
+		Unverified:     o.Unverified,
+		Queued:         o.Fate == scanner.FatePending,
+		Ticket:         o.Ticket,
+		FirstEnteredAt: At(o.FirstEnteredAt),
+		TookMS:         float64(o.Took.Round(time.Microsecond)) / float64(time.Millisecond),
+		By:             o.By,
+		Of:             o.Of,
+	}
+	if o.Kind != scanner.KindScan {
+		e.Kind = o.Kind
+	}
+	if o.Repeat {
+		e.AgoMS = o.Ago.Milliseconds()
+	}
+	return e
+}

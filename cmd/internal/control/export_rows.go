@@ -1,0 +1,210 @@
+package control
+
+import (
+	"bufio"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"usher/scanner"
+)
+
+// Format is how an export is written.
+type Format string
+
+// The export formats.
+const (
+	CSV       Format = "csv"
+	JSONLines Format = "jsonl"
+)
+
+// ParseFormat reads a format's name; "" is CSV.
+func ParseFormat(name string) (Format, error) {
+	switch Format(name) {
+	case "", CSV:
+		return CSV, nil
+	case JSONLines:
+		return JSONLines, nil
+	}
+	return "", fmt.Errorf("%w: format %q: want csv or jsonl", ErrBadRequest, name)
+}
+
+// ContentType is the format's media type.
+func (f Format) ContentType() string {
+	if f == CSV {
+		return "text/csv; charset=utf-8; header=present"
+	}
+	return contentLines
+}
+
+// ExportRow is one record of history and what became of it.
+type ExportRow struct {
+	Record scanner.Record
+	// True is the corrected time as known now; where it is zero, the record's
+	// own stands.
+	True scanner.Instant
+	// Fate is the present one, FateAt when it came to be, Detail the vendor's
+	// words where it refused.
+	Fate   scanner.Fate
+	FateAt time.Time
+	Detail string
+}
+
+// exportLine is a row on the wire. Patron names stay out of it: an export goes
+// to people who need entries, seats and codes.
+type exportLine struct {
+	Seq            uint64  `json:"seq"`
+	ID             string  `json:"id"`
+	Kind           string  `json:"kind"`
+	At             Time    `json:"at"`
+	AtEarliest     Time    `json:"at_earliest"`
+	AtLatest       Time    `json:"at_latest"`
+	AtTrusted      bool    `json:"at_trusted"`
+	RawAt          Time    `json:"raw_at"`
+	RawTrusted     bool    `json:"raw_trusted"`
+	Boot           string  `json:"boot"`
+	UpMS           int64   `json:"up_ms"`
+	Device         string  `json:"device"`
+	DeviceName     string  `json:"device_name"`
+	Gate           string  `json:"gate"`
+	Scanner        string  `json:"scanner"`
+	Code           string  `json:"code"`
+	Direction      string  `json:"direction"`
+	Verdict        string  `json:"verdict"`
+	Reason         string  `json:"reason"`
+	Mode           string  `json:"mode"`
+	Message        string  `json:"message"`
+	Late           bool    `json:"late"`
+	InDoubt        bool    `json:"in_doubt"`
+	Conflict       bool    `json:"conflict"`
+	Overridden     bool    `json:"overridden"`
+	Unverified     bool    `json:"unverified"`
+	By             string  `json:"by"`
+	Of             uint64  `json:"of"`
+	Fate           string  `json:"fate"`
+	FateAt         Time    `json:"fate_at"`
+	FateDetail     string  `json:"fate_detail"`
+	Vendor         string  `json:"vendor"`
+	Account        string  `json:"account"`
+	Event          string  `json:"event"`
+	TicketID       string  `json:"ticket_id"`
+	Section        string  `json:"section"`
+	Seat           string  `json:"seat"`
+	FirstEnteredAt Time    `json:"first_entered_at"`
+	FirstGate      string  `json:"first_entered_gate"`
+	TookMS         float64 `json:"took_ms"`
+}
+
+func lineOf(row ExportRow) exportLine {
+	r, at := row.Record, row.True
+	if at.At.IsZero() {
+		at = r.True
+	}
+	event := r.Event
+	if event == "" {
+		event = r.Scope.Event
+	}
+	l := exportLine{
+		Seq: r.Seq, ID: r.ID, Kind: string(r.Kind),
+		At: At(at.At), AtEarliest: At(at.Earliest), AtLatest: At(at.Latest), AtTrusted: at.Trusted,
+		RawAt: At(r.At.Wall), RawTrusted: r.At.Trusted, Boot: r.At.Boot, UpMS: r.At.Up.Milliseconds(),
+		Device: r.Origin.Device, DeviceName: r.Origin.Name, Gate: r.Origin.Gate,
+		Scanner: r.Scanner, Code: string(r.Code), Direction: string(r.Direction),
+		Verdict: string(r.Verdict), Reason: string(r.Reason), Mode: string(r.Mode), Message: r.Message,
+		Late: r.Late, InDoubt: r.InDoubt, Conflict: r.Conflict,
+		Overridden: r.Overridden, Unverified: r.Unverified, By: r.By, Of: r.Of,
+		Fate: string(row.Fate), FateAt: At(row.FateAt), FateDetail: row.Detail,
+		Vendor: r.Scope.Vendor, Account: r.Scope.Account, Event: event, TicketID: r.TicketID,
+		FirstEnteredAt: At(r.FirstEnteredAt), FirstGate: r.FirstEnteredGate,
+		TookMS: float64(r.Took.Round(time.Microsecond)) / float64(time.Millisecond),
+	}
+	if r.Ticket != nil {
+		l.Section, l.Seat = r.Ticket.Section, r.Ticket.Seat
+	}
+	return l
+}
+
+// exportColumns are the CSV's header, in the order of cells.
+var exportColumns = []string{
+	"seq", "id", "kind", "at", "at_earliest", "at_latest", "at_trusted", "raw_at", "raw_trusted", "boot", "up_ms",
+	"device", "device_name", "gate", "scanner", "code", "direction", "verdict", "reason", "mode", "message",
+	"late", "in_doubt", "conflict", "overridden", "unverified", "by", "of", "fate", "fate_at", "fate_detail",
+	"vendor", "account", "event", "ticket_id", "section", "seat", "first_entered_at", "first_entered_gate", "took_ms",
+}
+
+func (l exportLine) cells() []string {
+	yes := strconv.FormatBool
+	of := ""
+	if l.Of != 0 {
+		of = strconv.FormatUint(l.Of, 10)
+	}
+	return []string{
+		strconv.FormatUint(l.Seq, 10), cell(l.ID), l.Kind,
+		l.At.String(), l.AtEarliest.String(), l.AtLatest.String(), yes(l.AtTrusted),
+		l.RawAt.String(), yes(l.RawTrusted), cell(l.Boot), strconv.FormatInt(l.UpMS, 10),
+		cell(l.Device), cell(l.DeviceName), cell(l.Gate), cell(l.Scanner), cell(l.Code),
+		l.Direction, l.Verdict, l.Reason, l.Mode, cell(l.Message),
+		yes(l.Late), yes(l.InDoubt), yes(l.Conflict), yes(l.Overridden), yes(l.Unverified),
+		cell(l.By), of, l.Fate, l.FateAt.String(), cell(l.FateDetail),
+		cell(l.Vendor), cell(l.Account), cell(l.Event), cell(l.TicketID), cell(l.Section), cell(l.Seat),
+		l.FirstEnteredAt.String(), cell(l.FirstGate), strconv.FormatFloat(l.TookMS, 'f', -1, 64),
+	}
+}
+
+// cell keeps a spreadsheet from executing a text as a formula, without losing
+// the text: one that begins with = + - @, a tab or a carriage return, and one
+// that begins with an apostrophe already, gets one apostrophe in front. So a
+// reader gets every text back exactly by dropping one leading apostrophe.
+// Spreadsheets still show long numbers rounded: open the code column as text,
+// or export JSON Lines, which holds every text as it is.
+func cell(text string) string {
+	if text == "" {
+		return ""
+	}
+	switch text[0] {
+	case '=', '+', '-', '@', '\t', '\r', '\n', '\'':
+		return "'" + text
+	}
+	return text
+}
+
+// Exporter writes rows in one format. It buffers: Flush before the end.
+type Exporter struct {
+	buf   *bufio.Writer
+	csv   *csv.Writer
+	lines *json.Encoder
+}
+
+// NewExporter begins an export: a CSV starts with its header row.
+func NewExporter(w io.Writer, format Format) (*Exporter, error) {
+	e := &Exporter{buf: bufio.NewWriterSize(w, 32<<10)}
+	if format == JSONLines {
+		e.lines = json.NewEncoder(e.buf)
+		e.lines.SetEscapeHTML(false)
+		return e, nil
+	}
+	e.csv = csv.NewWriter(e.buf)
+	return e, e.csv.Write(exportColumns)
+}
+
+// Write adds a row.
+func (e *Exporter) Write(row ExportRow) error {
+	if e.lines != nil {
+		return e.lines.Encode(lineOf(row))
+	}
+	return e.csv.Write(lineOf(row).cells())
+}
+
+// Flush writes out what is buffered.
+func (e *Exporter) Flush() error {
+	if e.csv != nil {
+		e.csv.Flush()
+		if err := e.csv.Error(); err != nil {
+			return err
+		}
+	}
+	return e.buf.Flush()
+}

@@ -1,0 +1,66 @@
+package control
+
+import (
+	"net/http"
+	"strings"
+)
+
+func (a *api) status(http.ResponseWriter, *http.Request) (any, error) {
+	return a.house.Status().filled(), nil
+}
+
+// health is 200 while scans can be decided and 503 otherwise.
+func (a *api) health(w http.ResponseWriter, _ *http.Request) {
+	status := a.house.Status()
+	health := Health{State: status.State}
+	code := http.StatusOK
+	if status.State == NotReady {
+		code = http.StatusServiceUnavailable
+		health.Error = "no scan can be decided: " + strings.Join(status.Problems, "; ")
+	}
+	writeJSON(w, code, health)
+}
+
+func (a *api) sync(w http.ResponseWriter, r *http.Request) (any, error) {
+	if err := empty(w, r); err != nil {
+		return nil, err
+	}
+	result, err := a.house.Sync(r.Context())
+	if result.Problems == nil {
+		result.Problems = []string{}
+	}
+	return result, err
+}
+
+func (a *api) reload(w http.ResponseWriter, r *http.Request) (any, error) {
+	if err := empty(w, r); err != nil {
+		return nil, err
+	}
+	result, err := a.house.Reload(r.Context())
+	if result.Notes == nil {
+		result.Notes = []string{}
+	}
+	return result, err
+}
+
+func (a *api) vendorEvents(_ http.ResponseWriter, r *http.Request) (any, error) {
+	result, err := a.house.VendorEvents(r.Context())
+	result.Events = list(result.Events)
+	return result, err
+}
+
+// empty reads the body of a request that says nothing: none, or {}.
+func empty(w http.ResponseWriter, r *http.Request) error {
+	if r.ContentLength == 0 {
+		return nil
+	}
+	return decode(w, r, maxBody, &struct{}{})
+}
+
+// list makes an empty list of none, so that the wire never holds null for one.
+func list[T any](items []T) []T {
+	if items == nil {
+		return []T{}
+	}
+	return items
+}
