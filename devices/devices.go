@@ -81,7 +81,7 @@ func Configure(blocks []map[string]any, deps Deps) ([]Scanner, error) {
 		if s.Opener != nil {
 			source := s.Driver + " " + s.Opener.Source()
 			if other, taken := sources[source]; taken {
-				texts = append(texts, fmt.Sprintf("reads %s, as scanner %s does", s.Opener.Source(), other))
+				texts = append(texts, fmt.Sprintf("%s: read by scanner %s already", s.Opener.Source(), other))
 			}
 			sources[source] = s.Name
 		}

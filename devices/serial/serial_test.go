@@ -314,57 +314,6 @@ func TestTheLineIsGivenBack(t *testing.T) {
 	}
 }
 
-// TestIdleCostsNoWakeUp counts the times that any thread of this process went to
-// sleep while nobody scanned: a thread that never wakes adds none.
-func TestIdleCostsNoWakeUp(t *testing.T) {
-	pty := plug(t)
-	codes := read(t, mustOpen(t, newDriver(t, pty.Path())))
-	send(t, pty, "AWAKE\r") // both ends have run
-	next(t, codes)
-
-	least := 1 << 30
-	for range 5 { // the garbage collector and the test itself wake up too: the best second counts
-		before := switches(t)
-		time.Sleep(time.Second)
-		least = min(least, switches(t)-before)
-		if least <= 3 {
-			break
-		}
-	}
-	t.Logf("%d wake-ups in a second", least)
-	if least > 3 {
-		t.Errorf("%d wake-ups in a second in which nobody scanned, want at most 3", least)
-	}
-	send(t, pty, "AGAIN\r")
-	if got := next(t, codes); got != "AGAIN" {
-		t.Errorf("got %q", got)
-	}
-}
-
-// switches sums the voluntary context switches of all threads.
-func switches(t *testing.T) int {
-	t.Helper()
-	files, err := filepath.Glob("/proc/self/task/*/status")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("threads: %v, %v", files, err)
-	}
-	sum := 0
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			continue // the thread ended
-		}
-		_, after, _ := strings.Cut(string(text), "\nvoluntary_ctxt_switches:")
-		line, _, _ := strings.Cut(after, "\n")
-		n, err := strconv.Atoi(strings.TrimSpace(line))
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum += n
-	}
-	return sum
-}
-
 func TestOpenSaysWhatToDo(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
