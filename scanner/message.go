@@ -56,7 +56,7 @@ var plainMessages = map[Reason]string{
 	WrongSeries:      "Ticket for another series",
 	WrongEvent:       "Ticket for another event",
 	WrongSection:     "Ticket for another section: send to its gate",
-	ExitNotPermitted: "Exit not permitted: no entry is known",
+	ExitNotPermitted: "Exit not permitted: it is not inside, as far as this gate knows",
 	Unreadable:       "Cannot be read: clean the code and scan again",
 	NoList:           "No ticket list on this device: ask a supervisor",
 	NotInList:        "Not in this device's list, which may be old: ask a supervisor",

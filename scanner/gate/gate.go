@@ -44,7 +44,9 @@ type Deps struct {
 	Journal scanner.Journal
 	// NewID gives ids that are unique over all devices.
 	NewID func() string
-	Log   *slog.Logger
+	// Show is told every outcome once it may be shown. It must not wait.
+	Show func(scanner.Outcome)
+	Log  *slog.Logger
 }
 
 // Gate judges scans. Its methods are safe for concurrent use.
@@ -52,7 +54,6 @@ type Gate struct {
 	Deps
 	cfg   atomic.Pointer[Config]
 	codes keyed
-	bus   bus
 	tally tally
 
 	mu    sync.Mutex // guards lanes
@@ -91,14 +92,12 @@ func (g *Gate) Judge(ctx context.Context, r scanner.Reading) (scanner.Outcome, b
 	defer l.end()
 
 	if out, ok := l.repeat(code, r); ok {
-		g.tally.count(out)
-		g.bus.publish(out)
+		g.show(out)
 		return out, true
 	}
 	out := g.judge(ctx, cfg, code, r)
 	l.remember(code, r, g.Clock.Now(), out)
-	g.tally.count(out)
-	g.bus.publish(out)
+	g.show(out)
 	return out, true
 }
 

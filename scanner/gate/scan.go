@@ -101,9 +101,14 @@ func (s *scan) listState() scanner.ListState {
 }
 
 // Fresh tells whether the list's source was checked recently enough at the
-// moment, counted on the boot-time clock.
+// moment: on the boot-time clock, or, over a reboot, by two wall clocks that
+// were both trusted.
 func Fresh(info scanner.ListInfo, at scanner.Stamp, staleAfter time.Duration) bool {
 	passed, ok := at.Since(info.Checked)
+	if !ok && at.Trusted && info.Checked.Trusted {
+		passed = at.Wall.Sub(info.Checked.Wall)
+		ok = passed >= 0
+	}
 	return info.Loaded && ok && (staleAfter <= 0 || passed <= staleAfter)
 }
 

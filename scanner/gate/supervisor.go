@@ -46,8 +46,7 @@ func (g *Gate) Admit(ctx context.Context, seq uint64, by string) (scanner.Outcom
 		return scanner.Outcome{}, fmt.Errorf("admit %d: %w", seq, err)
 	}
 	g.lane(rec.Scanner).overtaken(seq, &out)
-	g.tally.count(out)
-	g.bus.publish(out)
+	g.show(out)
 	return out, nil
 }
 
@@ -115,7 +114,7 @@ func (g *Gate) Undo(ctx context.Context, seq uint64, by string) (scanner.Outcome
 	if rec.Kind == scanner.KindOverride {
 		g.lane(rec.Scanner).overtaken(rec.Of, nil)
 	}
-	g.bus.publish(out)
+	g.show(out)
 	return out, nil
 }
 

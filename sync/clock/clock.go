@@ -40,12 +40,12 @@ const (
 
 // Clock implements scanner.Clock on the kernel's clocks.
 type Clock struct {
-	boot  string
-	floor time.Time
-	read  source
+	boot string
+	read source
 
 	mu     sync.Mutex // guards what follows; never held across I/O
 	trust  Trust
+	floor  time.Time
 	anchor anchor
 }
 
@@ -66,28 +66,35 @@ type anchor struct {
 	good bool
 }
 
-// New reads the boot id. floor is a time that is certainly past, such as the
-// newest trusted time in the journal; zero: none is known. Errors: the kernel
-// has no boot id to give.
-func New(trust Trust, floor time.Time) (*Clock, error) {
+// New reads the boot id. Errors: the kernel has none to give.
+func New(trust Trust) (*Clock, error) {
 	const path = "/proc/sys/kernel/random/boot_id"
 	id, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("clock: read the boot id: %w; usher needs /proc", err)
 	}
-	return newClock(trust, floor, strings.TrimSpace(string(id)), kernel{}), nil
+	return newClock(trust, strings.TrimSpace(string(id)), kernel{}), nil
 }
 
-func newClock(trust Trust, floor time.Time, boot string, read source) *Clock {
-	return &Clock{boot: boot, floor: floor, read: read, trust: trust}
+func newClock(trust Trust, boot string, read source) *Clock {
+	return &Clock{boot: boot, read: read, trust: trust}
+}
+
+// NotBefore tells a time that is certainly past, such as the newest trusted one
+// in the journal: what no clock is known for is not before it.
+func (c *Clock) NotBefore(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.floor = t
 }
 
 // SetTrust changes the site's word, on a reload of the configuration.
 func (c *Clock) SetTrust(t Trust) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.trust = t
-	c.anchor = anchor{}
+	if t != c.trust {
+		c.trust, c.anchor = t, anchor{}
+	}
 }
 
 // Now is the present moment.
@@ -113,7 +120,7 @@ func (c *Clock) Now() scanner.Stamp {
 // below by the floor alone.
 func (c *Clock) True(s scanner.Stamp) scanner.Instant {
 	c.mu.Lock()
-	a := c.anchor
+	a, floor := c.anchor, c.floor
 	c.mu.Unlock()
 	switch {
 	case a.good && s.Boot == c.boot:
@@ -122,7 +129,7 @@ func (c *Clock) True(s scanner.Stamp) scanner.Instant {
 	case s.Trusted:
 		return around(s.Wall, wallError)
 	}
-	return scanner.Instant{At: s.Wall, Earliest: c.floor}
+	return scanner.Instant{At: s.Wall, Earliest: floor}
 }
 
 // Offset is how far the wall clock is ahead of the true time, as well as is

@@ -23,7 +23,7 @@ var dawn = time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
 
 func TestScansBeforeTheFirstAnchorAreCorrected(t *testing.T) {
 	k := &fake{at: time.Unix(0, 0), uptime: time.Minute}
-	c := newClock(Kernel, time.Time{}, "boot", k)
+	c := newClock(Kernel, "boot", k)
 	scan := c.Now()
 	if truth := c.True(scan); truth.Trusted || scan.Trusted {
 		t.Fatalf("a clock at 1970 is trusted: %+v", truth)
@@ -42,7 +42,7 @@ func TestScansBeforeTheFirstAnchorAreCorrected(t *testing.T) {
 
 func TestSteppingTheWallClockChangesNothing(t *testing.T) {
 	k := &fake{at: dawn, uptime: time.Hour, ntp: true, off: 10 * time.Millisecond}
-	c := newClock(Kernel, time.Time{}, "boot", k)
+	c := newClock(Kernel, "boot", k)
 	c.Now()
 	k.pass(time.Minute)
 	k.ntp, k.at = false, k.at.Add(5*time.Hour)
@@ -56,7 +56,8 @@ func TestSteppingTheWallClockChangesNothing(t *testing.T) {
 
 func TestAnotherBootIsBoundedByTheFloorAlone(t *testing.T) {
 	k := &fake{at: dawn, uptime: time.Hour, ntp: true}
-	c := newClock(Kernel, dawn.Add(-time.Hour), "boot", k)
+	c := newClock(Kernel, "boot", k)
+	c.NotBefore(dawn.Add(-time.Hour))
 	c.Now()
 	truth := c.True(scanner.Stamp{Wall: time.Unix(9, 0), Boot: "other", Up: time.Second})
 	if truth.Trusted || !truth.Earliest.Equal(dawn.Add(-time.Hour)) || !truth.Latest.IsZero() {
@@ -66,7 +67,7 @@ func TestAnotherBootIsBoundedByTheFloorAlone(t *testing.T) {
 
 func TestTheSiteMayVouchForTheClock(t *testing.T) {
 	k := &fake{at: dawn, uptime: time.Hour}
-	c := newClock(Wall, time.Time{}, "boot", k)
+	c := newClock(Wall, "boot", k)
 	if truth := c.True(c.Now()); !truth.Trusted || !truth.At.Equal(dawn) {
 		t.Fatalf("got %+v", truth)
 	}
@@ -77,7 +78,7 @@ func TestTheSiteMayVouchForTheClock(t *testing.T) {
 }
 
 func TestKernelClock(t *testing.T) {
-	c, err := New(Kernel, time.Time{})
+	c, err := New(Kernel)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,297 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/google/uuid" // ids that no other device gives
+	"golang.org/x/sync/errgroup"
+
+	"usher/cache"
+	"usher/cache/manifest"
+	"usher/cache/seal"
+	"usher/cmd/internal/control"
+	"usher/cmd/internal/identity"
+	"usher/configs"
+	"usher/devices"
+	"usher/scanner"
+	"usher/scanner/gate"
+	"usher/sync/clock"
+	"usher/sync/journal"
+	"usher/sync/refresh"
+)
+
+// usherd is the daemon: every room, wired.
+type usherd struct {
+	configPath string
+	log        *slog.Logger
+	level      *slog.LevelVar
+
+	clock    *clock.Clock
+	identity identity.Identity
+	journal  *journal.Journal
+	tickets  *cache.Store
+	house    *house
+	server   *control.Server
+
+	parts     parts
+	reloading sync.Mutex // one reload at a time
+}
+
+// runDaemon runs usher on the configuration until the context ends or something
+// fails that it cannot live with. It returns when everything is stored.
+func runDaemon(ctx context.Context, configPath string, stderr io.Writer) (err error) {
+	cfg, faults := configs.LoadOrKept(configPath, os.Environ(), checkBlocks)
+	if cfg == nil {
+		return faults
+	}
+	d := &usherd{configPath: configPath, level: new(slog.LevelVar)}
+	d.log = newLogger(stderr, cfg.Log, d.level)
+	for _, f := range faults {
+		d.log.Error("configuration not used, running the kept one", "fault", f.String())
+	}
+	d.house = &house{feed: &control.Feed{}, log: d.log}
+	d.server = &control.Server{Path: cfg.Status.Socket, Version: version(), House: d.house, Feed: d.house.feed, Log: d.log.With("room", "control")}
+	// The socket first: a second daemon must learn of this one before it touches
+	// a store.
+	if err := d.server.Listen(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.server.Close()) }()
+	if err := d.open(cfg); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.close()) }()
+	return d.run(ctx, cfg, faults)
+}
+
+// open opens the device's identity and stores: id and key are on the disk before
+// either store is made.
+func (d *usherd) open(cfg *configs.Config) error {
+	var err error
+	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
+		return fmt.Errorf("state_dir: %w; make the directory and let the service own it", err)
+	}
+	d.identity, err = identity.Load(identity.Options{
+		StateDir: cfg.StateDir, ID: cfg.Device.ID, MAC: cfg.Device.MAC, Serial: cfg.Device.Serial, Model: cfg.Device.Model, Log: d.log,
+	})
+	if err != nil {
+		return err
+	}
+	key, origin, err := seal.Load(os.Getenv("CREDENTIALS_DIRECTORY"), cfg.StateDir)
+	if err != nil {
+		return err
+	}
+	d.house.notes = append(append(d.house.notes, d.identity.Notes...), origin.Notes...)
+	if d.clock, err = clock.New(trustOf(cfg)); err != nil {
+		return err
+	}
+	d.journal, err = journal.Open(journal.Options{
+		Dir: cfg.StateDir, Clock: d.clock, Sealer: key, KeyCheck: key.Check(),
+		Keep: cfg.History.Keep, ForgetAfter: cfg.Gate.ForgetAfter, Log: d.log.With("room", "journal"),
+	})
+	if err != nil {
+		return err
+	}
+	d.tickets, err = cache.Open(cache.Options{Dir: cfg.StateDir, Key: key, Log: d.log.With("room", "cache")})
+	if err != nil {
+		return errors.Join(err, d.journal.Close())
+	}
+	if _, last := d.journal.Recent(); last.Trusted {
+		d.clock.NotBefore(last.Wall)
+	}
+	return nil
+}
+
+func (d *usherd) close() error { return errors.Join(d.journal.Close(), d.tickets.Close()) }
+
+// run starts every long-running part and waits for the first that fails, or for
+// the end.
+func (d *usherd) run(ctx context.Context, cfg *configs.Config, faults configs.Faults) error {
+	first, err := d.build(cfg, nil)
+	if err != nil {
+		return err
+	}
+	h := d.house
+	h.clock, h.tickets, h.journal = d.clock, d.tickets, d.journal
+	h.gate = gate.New(first.gate, gate.Deps{
+		Clock: d.clock, Tickets: d.tickets, Journal: d.journal, NewID: newID,
+		Show: func(out scanner.Outcome) { h.feed.Publish(control.EventOf(out)) },
+		Log:  d.log.With("room", "gate"),
+	})
+	d.superviseLanes(first, nil)
+	h.live.Store(first)
+	h.faults.Store(&faults)
+
+	group, ctx := errgroup.WithContext(ctx)
+	h.reload = func(context.Context) (control.Reloaded, error) { return d.reload(ctx, group) }
+	group.Go(func() error { return d.journal.Run(ctx) })
+	group.Go(func() error { return d.server.Run(ctx) })
+	group.Go(func() error { return watch(ctx, h.gate, d.log) })
+	group.Go(func() error { return d.reloadOnHangup(ctx, group) })
+	d.parts.apply(ctx, group, partsOf(first))
+
+	if len(faults) == 0 {
+		if err := configs.Keep(cfg.StateDir, cfg.Source()); err != nil {
+			d.log.Warn("the configuration was not kept", "err", err)
+		}
+	}
+	d.log.Info("usher runs", "version", version(), "config", cfg, "device", d.identity.ID)
+	notify(daemon.SdNotifyReady, d.log)
+	<-ctx.Done()
+	notify(daemon.SdNotifyStopping, d.log)
+	return group.Wait()
+}
+
+// build makes a configuration concrete. What of the old setup still fits is
+// taken over, so that a reload leaves running parts alone.
+func (d *usherd) build(cfg *configs.Config, old *setup) (*setup, error) {
+	vendor, err := openVendor(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s := &setup{
+		cfg:    cfg,
+		vendor: vendor,
+		origin: scanner.Origin{Device: d.identity.ID, Name: cfg.Device.Name, Gate: cfg.Gate.Name},
+	}
+	if s.gate, err = gateConfig(cfg, vendor, s.origin); err != nil {
+		return nil, err
+	}
+	if s.scanners, err = openScanners(cfg); err != nil {
+		return nil, err
+	}
+	if old != nil && old.refreshPrint() == s.refreshPrint() {
+		s.refresh = old.refresh
+	} else {
+		s.refresh = refresh.New(refresh.Options{
+			Scope: vendor.Scope, Manifest: cfg.Offline.Manifest, Read: manifest.Read,
+			Store: listStore{d.tickets}, Clock: d.clock, Log: d.log.With("room", "refresh"),
+		})
+	}
+	return s, nil
+}
+
+// listStore is the ticket store as the refresher describes lists to it.
+type listStore struct{ *cache.Store }
+
+func (s listStore) Build(ctx context.Context, meta refresh.Meta, feed func(func(scanner.Ticket, string) error) error, progress func(int)) error {
+	return s.Store.Build(ctx, cache.Meta(meta), feed, progress)
+}
+
+func (s *setup) refreshPrint() string { return s.vendor.Scope.Key() + "|" + s.cfg.Offline.Manifest }
+
+// superviseLanes gives every scanner its supervisor, the running one where its
+// configuration did not change.
+func (d *usherd) superviseLanes(s, old *setup) {
+	running := map[string]*devices.Supervisor{}
+	if old != nil {
+		for i, sup := range old.lanes {
+			running[lanePrint(old.cfg, i)] = sup
+		}
+	}
+	judge := func(ctx context.Context, r scanner.Reading) { d.house.gate.Judge(ctx, r) }
+	for i, sc := range s.scanners {
+		sup := running[lanePrint(s.cfg, i)]
+		if sup == nil {
+			sup = devices.NewSupervisor(sc, d.clock, judge, d.log.With("room", "devices"))
+		}
+		s.lanes = append(s.lanes, sup)
+	}
+}
+
+func partsOf(s *setup) []part {
+	wanted := []part{{name: "refresh", print: s.refreshPrint(), run: s.refresh.Run}}
+	for i, sup := range s.lanes {
+		wanted = append(wanted, part{name: "scanner " + s.cfg.Scanners[i].Name, print: lanePrint(s.cfg, i), run: sup.Run})
+	}
+	return wanted
+}
+
+// reload validates the file and swaps it in; a file with faults changes nothing.
+func (d *usherd) reload(ctx context.Context, group *errgroup.Group) (control.Reloaded, error) {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	old := d.house.live.Load()
+	cfg, err := configs.Load(d.configPath, os.Environ(), checkBlocks, func(now *configs.Config) configs.Faults { return fixed(old.cfg, now) })
+	if err != nil {
+		var faults configs.Faults
+		if errors.As(err, &faults) {
+			d.house.faults.Store(&faults)
+			return control.Reloaded{}, control.Faults(faults.Strings())
+		}
+		return control.Reloaded{}, err
+	}
+	next, err := d.build(cfg, old)
+	if err != nil {
+		return control.Reloaded{}, err
+	}
+	d.superviseLanes(next, old)
+	d.level.Set(levelOf(cfg.Log))
+	d.clock.SetTrust(trustOf(cfg))
+	d.journal.Configure(cfg.History.Keep, cfg.Gate.ForgetAfter)
+	d.house.gate.Configure(next.gate)
+	d.house.live.Store(next)
+	d.house.faults.Store(&configs.Faults{})
+	d.parts.apply(ctx, group, partsOf(next))
+	if err := configs.Keep(cfg.StateDir, cfg.Source()); err != nil {
+		d.log.Warn("the configuration was not kept", "err", err)
+	}
+	d.log.Info("configuration reloaded", "config", cfg)
+	result := control.Reloaded{Changed: string(old.cfg.Source()) != string(cfg.Source()), Notes: []string{}}
+	if old.cfg.Log.Format != cfg.Log.Format {
+		result.Notes = append(result.Notes, "log.format takes effect at the next start")
+	}
+	return result, nil
+}
+
+// reloadOnHangup reloads on SIGHUP. A faulty file is logged, listed in the
+// status, and what ran goes on.
+func (d *usherd) reloadOnHangup(ctx context.Context, group *errgroup.Group) error {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hangups:
+			if _, err := d.reload(ctx, group); err != nil {
+				d.log.Error("configuration not reloaded", "err", err)
+			}
+		}
+	}
+}
+
+func newID() string {
+	if id, err := uuid.NewV7(); err == nil {
+		return id.String()
+	}
+	return uuid.NewString()
+}
+
+func newLogger(w io.Writer, c configs.Log, level *slog.LevelVar) *slog.Logger {
+	level.Set(levelOf(c))
+	opts := &slog.HandlerOptions{Level: level}
+	if c.Format == "text" {
+		return slog.New(slog.NewTextHandler(w, opts))
+	}
+	return slog.New(slog.NewJSONHandler(w, opts))
+}
+
+// levelOf reads a level that the configuration's own checks have passed.
+func levelOf(c configs.Log) slog.Level {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		return slog.LevelInfo
+	}
+	return level
+}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"usher/cache/manifest"
+	"usher/cmd/internal/control"
+	"usher/configs"
+	"usher/devices"
+	"usher/scanner"
+	"usher/sync/clock"
+)
+
+// grade says how bad a finding is.
+type grade string
+
+const (
+	gradeOK   grade = "ok"
+	gradeWarn grade = "warn"
+	gradeFail grade = "fail"
+)
+
+// finding is one line of `usher check`: what was looked at, how it is, and what
+// to do where it is not well.
+type finding struct {
+	What  string `json:"what"`
+	Grade grade  `json:"grade"`
+	Text  string `json:"text"`
+}
+
+// findings collects what a check found.
+type findings []finding
+
+func (f *findings) add(what string, g grade, format string, args ...any) {
+	*f = append(*f, finding{What: what, Grade: g, Text: fmt.Sprintf(format, args...)})
+}
+
+// bad tells whether anything would keep the gate from opening.
+func (f findings) bad() bool {
+	for _, x := range f {
+		if x.Grade == gradeFail {
+			return true
+		}
+	}
+	return false
+}
+
+// inspect looks at everything that must be right before a gate opens.
+func inspect(ctx context.Context, configPath string, environ []string) findings {
+	var f findings
+	cfg, err := configs.Load(configPath, environ, checkBlocks)
+	if err != nil {
+		for _, fault := range configs.FaultsOf("configuration", err) {
+			f.add(fault.Path, gradeFail, "%s", fault.Text)
+		}
+		return f
+	}
+	f.add("configuration", gradeOK, "%s: %s", configPath, cfg)
+	inspectState(&f, cfg)
+	status := inspectDaemon(ctx, &f, cfg)
+	inspectScanners(ctx, &f, cfg, status)
+	inspectManifest(ctx, &f, cfg)
+	inspectClock(&f, cfg)
+	return f
+}
+
+// lowSpace is the free space, in bytes, under which a night of scans and a new
+// list may not fit.
+const lowSpace = 256 << 20
+
+func inspectState(f *findings, cfg *configs.Config) {
+	const what = "state_dir"
+	info, err := os.Stat(cfg.StateDir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		f.add(what, gradeWarn, "%s is not there yet: the service makes it at its first start", cfg.StateDir)
+		return
+	case err != nil:
+		f.add(what, gradeFail, "%v: run `usher check` as root or as the user usher", err)
+		return
+	case !info.IsDir():
+		f.add(what, gradeFail, "%s is not a directory: move it away", cfg.StateDir)
+		return
+	case info.Mode().Perm()&0o077 != 0:
+		f.add(what, gradeWarn, "%s can be read by others: chmod 0700 %s", cfg.StateDir, cfg.StateDir)
+	}
+	if err := unix.Access(cfg.StateDir, unix.W_OK|unix.X_OK); err != nil {
+		f.add(what, gradeFail, "%s: %v: let the user usher own it, and run this as root or usher", cfg.StateDir, err)
+		return
+	}
+	var space unix.Statfs_t
+	if err := unix.Statfs(cfg.StateDir, &space); err == nil {
+		free := int64(space.Bavail) * space.Bsize
+		if free < lowSpace {
+			f.add(what, gradeWarn, "%d MiB free on its disk: make room, or a full disk will stop offline admissions", free>>20)
+			return
+		}
+	}
+	aside, _ := filepath.Glob(filepath.Join(cfg.StateDir, "journal.db.damaged-*"))
+	for _, name := range aside {
+		f.add(what, gradeWarn, "%s is a damaged journal that was moved aside: look at it, then move it out of the directory", name)
+	}
+	f.add(what, gradeOK, "%s can be written", cfg.StateDir)
+}
+
+// inspectDaemon asks a running daemon; nil where there is none.
+func inspectDaemon(ctx context.Context, f *findings, cfg *configs.Config) *control.Status {
+	client := control.Client{Path: cfg.Status.Socket}
+	status, err := client.Status(ctx)
+	switch {
+	case errors.Is(err, control.ErrNotRunning):
+		f.add("daemon", gradeWarn, "not running: systemctl start usher")
+		return nil
+	case err != nil:
+		f.add("daemon", gradeFail, "%v", err)
+		return nil
+	case status.State == control.Ready:
+		f.add("daemon", gradeOK, "running, ready")
+	default:
+		f.add("daemon", gradeWarn, "running, %s: see `usher status`", status.State)
+	}
+	return &status
+}
+
+// inspectScanners opens each scanner for a moment, or asks the daemon that has
+// them open.
+func inspectScanners(ctx context.Context, f *findings, cfg *configs.Config, status *control.Status) {
+	if len(cfg.Scanners) == 0 {
+		f.add("scanners", gradeWarn, "none configured: only typed codes are judged; `usher devices` lists what is plugged in")
+		return
+	}
+	if status != nil {
+		for _, s := range status.Scanners {
+			if s.State == control.ScannerConnected {
+				f.add("scanner "+s.Name, gradeOK, "connected, %d scans since start", s.Scans)
+			} else {
+				f.add("scanner "+s.Name, gradeFail, "%s: %s", s.State, s.Detail)
+			}
+		}
+		return
+	}
+	scanners, err := openScanners(cfg)
+	if err != nil {
+		f.add("scanners", gradeFail, "%v", err)
+		return
+	}
+	for _, s := range scanners {
+		if s.Driver == "feed" {
+			f.add("scanner "+s.Name, gradeOK, "reads %s", s.Opener.Source())
+			continue
+		}
+		if err := touch(ctx, s); err != nil {
+			f.add("scanner "+s.Name, gradeFail, "%v", err)
+			continue
+		}
+		f.add("scanner "+s.Name, gradeOK, "%s can be opened", s.Opener.Source())
+	}
+}
+
+// touch opens the scanner and lets go of it at once.
+func touch(ctx context.Context, s devices.Scanner) error {
+	device, err := s.Opener.Open(ctx)
+	if err != nil {
+		return err
+	}
+	ended, end := context.WithCancel(ctx)
+	end()
+	if err := device.Run(ended, func(string) {}); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+func inspectManifest(ctx context.Context, f *findings, cfg *configs.Config) {
+	path := cfg.Offline.Manifest
+	if path == "" {
+		return
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		f.add("offline.manifest", gradeFail, "%v: copy the list there, readable for the user usher", err)
+		return
+	}
+	defer file.Close()
+	n := 0
+	err = manifest.Read(ctx, filepath.Base(path), file, func(scanner.Ticket, int) error { n++; return nil })
+	if err != nil {
+		f.add("offline.manifest", gradeFail, "%v", err)
+		return
+	}
+	f.add("offline.manifest", gradeOK, "%s: %d tickets", path, n)
+}
+
+func inspectClock(f *findings, cfg *configs.Config) {
+	c, err := clock.New(trustOf(cfg))
+	if err != nil {
+		f.add("clock", gradeFail, "%v", err)
+		return
+	}
+	now := c.Now()
+	venue, err := cfg.Gate.Location()
+	if err != nil {
+		f.add("clock", gradeFail, "gate.timezone: %v", err)
+		return
+	}
+	shown := now.Wall.In(venue).Format("2 Jan 2006 15:04:05 MST")
+	if now.Trusted {
+		f.add("clock", gradeOK, "%s", shown)
+		return
+	}
+	f.add("clock", gradeWarn, "%s, and nobody keeps it: tickets with a check-in window will be amber. Turn NTP on (timedatectl set-ntp true), or, where the site sets the clock by hand, clock.trust: wall", shown)
+}

@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"usher/cache"
+	"usher/cmd/internal/control"
+	"usher/configs"
+	"usher/scanner"
+	"usher/scanner/gate"
+	"usher/sync/journal"
+)
+
+// house is the daemon's rooms as the local socket sees them. It implements
+// control.House.
+type house struct {
+	clock   houseClock
+	tickets *cache.Store
+	journal *journal.Journal
+	gate    *gate.Gate
+	feed    *control.Feed
+	log     *slog.Logger
+
+	// live is what a reload replaces as a whole.
+	live atomic.Pointer[setup]
+	// faults are those of a configuration file that is therefore not the one
+	// that runs.
+	faults atomic.Pointer[configs.Faults]
+	// reload swaps a new configuration in.
+	reload func(context.Context) (control.Reloaded, error)
+	// notes are what was found at start and a person should know.
+	notes []string
+}
+
+// houseClock is what the house asks of its clock.
+type houseClock interface {
+	scanner.Clock
+	Offset() (time.Duration, bool)
+}
+
+var _ control.House = (*house)(nil)
+
+// Newest gives the newest events, newest first.
+func (h *house) Newest(_ context.Context, limit int, after uint64) ([]control.Event, error) {
+	entries, err := h.journal.Scans(after, limit)
+	return events(entries), err
+}
+
+// Since gives the oldest events above after, oldest first.
+func (h *house) Since(ctx context.Context, limit int, after uint64) ([]control.Event, error) {
+	entries, err := h.journal.Since(ctx, after, limit)
+	return events(entries), err
+}
+
+func events(entries []journal.Entry) []control.Event {
+	out := make([]control.Event, 0, len(entries))
+	for _, e := range entries {
+		out = append(out, control.EventOf(scanner.Outcome{Record: e.Record, Fate: e.Fate}))
+	}
+	return out
+}
+
+// Scan judges a code typed by hand.
+func (h *house) Scan(ctx context.Context, code scanner.Code, direction scanner.Direction) (control.Event, error) {
+	out, ok := h.gate.Judge(ctx, scanner.Reading{Scanner: gate.Manual, Raw: string(code), Direction: direction, At: h.clock.Now()})
+	if !ok {
+		return control.Event{}, fmt.Errorf("%w: the code is empty", control.ErrBadRequest)
+	}
+	return control.EventOf(out), nil
+}
+
+// Admit is a supervisor's admission.
+func (h *house) Admit(ctx context.Context, seq uint64, by string) (control.Event, error) {
+	out, err := h.gate.Admit(ctx, seq, by)
+	if err != nil {
+		return control.Event{}, err
+	}
+	return control.EventOf(out), nil
+}
+
+// Undo takes back a movement whose person did not pass.
+func (h *house) Undo(ctx context.Context, seq uint64, by string) (control.Event, error) {
+	out, err := h.gate.Undo(ctx, seq, by)
+	if err != nil {
+		return control.Event{}, err
+	}
+	return control.EventOf(out), nil
+}
+
+// Ticket is all that is known of the code, under any of its forms.
+func (h *house) Ticket(ctx context.Context, code scanner.Code) (control.TicketView, error) {
+	scope := h.live.Load().vendor.Scope
+	code = scanner.Clean(string(code))
+	ticket, found := h.tickets.Lookup(scope, code)
+	forms := code.Forms()
+	if found == scanner.Listed {
+		forms = []scanner.Code{ticket.Code}
+	}
+	view := control.TicketView{Code: string(code), Damaged: found == scanner.Damaged, Scans: []control.Event{}}
+	if found == scanner.Listed {
+		record := control.TicketOf(ticket)
+		view.Record = &record
+	}
+	known := found != scanner.Missing
+	for _, form := range forms {
+		mark, err := h.journal.Mark(scope, form)
+		if err != nil {
+			return control.TicketView{}, err
+		}
+		if mark.Rev > 0 {
+			view.Mark, known = control.MarkOf(mark), true
+		}
+		entries, err := h.journal.OfTicket(ctx, scope, form)
+		if err != nil {
+			return control.TicketView{}, err
+		}
+		view.Scans = append(view.Scans, events(entries)...)
+	}
+	if !known && len(view.Scans) == 0 {
+		return control.TicketView{}, fmt.Errorf("ticket %s: %w here", code.Mask(), scanner.ErrUnknown)
+	}
+	return view, nil
+}
+
+// Find searches the list by name, order or seat.
+func (h *house) Find(ctx context.Context, text string, limit int) ([]control.Ticket, error) {
+	tickets, err := h.tickets.Search(ctx, h.live.Load().vendor.Scope, text, limit)
+	out := make([]control.Ticket, 0, len(tickets))
+	for _, t := range tickets {
+		out = append(out, control.TicketOf(t))
+	}
+	return out, err
+}
+
+// Import loads a manifest that a person brings.
+func (h *house) Import(ctx context.Context, name string, manifest io.Reader) (control.ImportResult, error) {
+	live := h.live.Load()
+	before := h.tickets.List(live.vendor.Scope).GeneratedAt
+	if err := live.refresh.Import(ctx, name, manifest); err != nil {
+		return control.ImportResult{}, err
+	}
+	info := h.tickets.List(live.vendor.Scope)
+	return control.ImportResult{Tickets: info.Count, GenerationAt: control.At(info.GeneratedAt), Unchanged: info.GeneratedAt.Equal(before)}, nil
+}
+
+// Sync does now what is otherwise done in its time.
+func (h *house) Sync(ctx context.Context) (control.SyncResult, error) {
+	live := h.live.Load()
+	result := control.SyncResult{Problems: []string{}}
+	if err := live.refresh.Now(ctx); err != nil {
+		result.Problems = append(result.Problems, err.Error())
+	}
+	info := h.tickets.List(live.vendor.Scope)
+	result.Tickets, result.GenerationAt = info.Count, control.At(info.GeneratedAt)
+	result.Pending = h.journal.Status().Pending
+	return result, nil
+}
+
+// Reload validates the configuration file and swaps it in.
+func (h *house) Reload(ctx context.Context) (control.Reloaded, error) { return h.reload(ctx) }
+
+// VendorEvents says what can be scanned.
+func (h *house) VendorEvents(context.Context) (control.VendorEvents, error) {
+	return control.VendorEvents{
+		Vendor: h.live.Load().cfg.Vendor.Name,
+		Note:   "A manifest lists tickets, not events: what its event column names can be put into gate.event.",
+		Events: []control.VendorEvent{},
+	}, nil
+}
+
+// Outbox gives what the vendor has not acknowledged, oldest first.
+func (h *house) Outbox(_ context.Context, limit int) ([]control.OutboxEntry, error) {
+	entries, err := h.journal.Outbox(limit)
+	out := make([]control.OutboxEntry, 0, len(entries))
+	for _, e := range entries {
+		out = append(out, control.OutboxEntry{
+			Seq: e.Seq, ID: e.ID, At: control.At(h.timeOf(e.Record)), Scanner: e.Scanner, Code: string(e.Code), Direction: e.Direction,
+			Vendor: e.Scope.Vendor, Account: e.Scope.Account, Event: e.Scope.Event, TicketID: e.TicketID,
+			Attempts: e.Sent, SentAt: control.At(e.FateAt), Detail: e.Detail,
+		})
+	}
+	return out, err
+}
+
+// Parked gives what the vendor will not take, oldest first.
+func (h *house) Parked(_ context.Context, limit int) ([]control.ParkedEntry, error) {
+	entries, err := h.journal.Parked()
+	out := make([]control.ParkedEntry, 0, len(entries))
+	for _, e := range entries[:min(limit, len(entries))] {
+		out = append(out, control.ParkedEntry{
+			Seq: e.Seq, ID: e.ID, At: control.At(h.timeOf(e.Record)), Scanner: e.Scanner, Code: string(e.Code), Direction: e.Direction,
+			Vendor: e.Scope.Vendor, Account: e.Scope.Account, Event: e.Scope.Event, TicketID: e.TicketID,
+			Reason: e.Detail, ParkedAt: control.At(e.FateAt),
+		})
+	}
+	return out, err
+}
+
+// Requeue puts a parked entry back into the outbox.
+func (h *house) Requeue(ctx context.Context, seq uint64, by string) error {
+	return h.journal.Requeue(ctx, seq, by)
+}
+
+// RequeueAll does so with all of them.
+func (h *house) RequeueAll(ctx context.Context, by string) (int, error) {
+	return h.journal.RequeueAll(ctx, by)
+}
+
+// Acknowledge says that a person has taken care of a parked entry.
+func (h *house) Acknowledge(ctx context.Context, seq uint64, by string) error {
+	return h.journal.Acknowledge(ctx, seq, by)
+}
+
+// Export gives every record in history, oldest first.
+func (h *house) Export(ctx context.Context, yield func(control.ExportRow) error) error {
+	return h.journal.Each(ctx, func(e journal.Entry) error { return yield(exportRow(e, h.clock.True(e.At))) })
+}
+
+func exportRow(e journal.Entry, truth scanner.Instant) control.ExportRow {
+	if !truth.Trusted {
+		truth = e.True
+	}
+	return control.ExportRow{Record: e.Record, True: truth, Fate: e.Fate, FateAt: e.FateAt, Detail: e.Detail}
+}
+
+// timeOf is the record's true time as known now.
+func (h *house) timeOf(r scanner.Record) time.Time { return h.clock.True(r.At).At }

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"usher/cmd/internal/control"
+	"usher/devices"
+	"usher/scanner"
+	"usher/scanner/gate"
+	"usher/sync/journal"
+)
+
+// Status is the daemon's state as support reads it, from memory.
+func (h *house) Status() control.Status {
+	live := h.live.Load()
+	cfg := live.cfg
+	stored := h.journal.Status()
+	counts := h.gate.Counts()
+	s := control.Status{
+		Version:   version(),
+		Device:    control.DeviceStatus{ID: live.origin.Device, Name: live.origin.Name, Gate: live.origin.Gate, Direction: cfg.Gate.Direction},
+		Link:      control.LinkStatus{State: control.LinkOffline, Reason: "this vendor is never asked: the list decides"},
+		Vendor:    control.VendorStatus{Name: cfg.Vendor.Name},
+		Tickets:   h.ticketsStatus(live),
+		Outbox:    h.outboxStatus(stored),
+		Parked:    stored.Parked,
+		Conflicts: stored.Conflicts,
+		Counts:    control.Counts{Admit: counts.Admit, Refuse: counts.Refuse, Review: counts.Review, Repeat: counts.Repeat, Offline: counts.Offline},
+		Clock:     h.clockStatus(),
+	}
+	for _, sup := range live.lanes {
+		s.Scanners = append(s.Scanners, scannerStatus(sup.Status()))
+	}
+	for _, t := range stored.Tallies {
+		s.Events = append(s.Events, control.EventCounts{
+			Event: t.Event, Entries: t.Entries, Exits: t.Exits, Inside: t.Inside, Refused: t.Refused, Overridden: t.Overridden, Undone: t.Undone,
+		})
+	}
+	if counts.Last != nil {
+		last := control.EventOf(*counts.Last)
+		s.LastScan = &last
+	}
+	s.Problems = h.problems(live, stored, s)
+	s.State = control.Ready
+	if len(s.Problems) > 0 {
+		s.State = control.Degraded
+	}
+	if why := h.undecidable(live); why != "" {
+		s.State = control.NotReady
+		s.Problems = append([]string{why}, s.Problems...)
+	}
+	return s
+}
+
+// undecidable says why no scan can be decided, if so.
+func (h *house) undecidable(live *setup) string {
+	if h.tickets.List(live.vendor.Scope).Loaded || live.gate.Rule.Unknown == scanner.PolicyAdmit {
+		return ""
+	}
+	if live.cfg.Offline.Manifest == "" {
+		return "no ticket list was ever loaded: load one with `usher tickets import FILE`, or name one as offline.manifest"
+	}
+	return "no ticket list was ever loaded: put one at " + live.cfg.Offline.Manifest
+}
+
+// problems gathers every sentence a person should read.
+func (h *house) problems(live *setup, stored journal.Status, s control.Status) []string {
+	problems := append([]string{}, h.notes...)
+	if faults := *h.faults.Load(); len(faults) > 0 {
+		problems = append(problems, "running the last good configuration: the file has faults; correct them, then `usher reload`")
+		problems = append(problems, faults.Strings()...)
+	}
+	problems = append(problems, stored.Problems...)
+	problems = append(problems, h.tickets.Status().Problems...)
+	if problem := live.refresh.Status().Problem; problem != "" {
+		problems = append(problems, "ticket list not refreshed: "+problem)
+	}
+	if waited := h.gate.Stuck(); waited > stuckAfter {
+		problems = append(problems, fmt.Sprintf("a scan has waited %s for its verdict: the disk may be failing", waited.Round(time.Second)))
+	}
+	for _, sc := range s.Scanners {
+		if sc.State != control.ScannerConnected {
+			problems = append(problems, fmt.Sprintf("scanner %s %s: %s", sc.Name, sc.State, sc.Detail))
+		}
+	}
+	if s.Parked > 0 {
+		problems = append(problems, fmt.Sprintf("%d parked: the vendor will not take them; see `usher parked`", s.Parked))
+	}
+	if s.Conflicts > 0 {
+		problems = append(problems, fmt.Sprintf("%d conflicts: admitted here, and the vendor knew of another entry", s.Conflicts))
+	}
+	return problems
+}
+
+func (h *house) ticketsStatus(live *setup) control.TicketsStatus {
+	info := h.tickets.List(live.vendor.Scope)
+	now := h.clock.Now()
+	s := control.TicketsStatus{
+		Count: info.Count, GenerationAt: control.At(info.GeneratedAt),
+		Stale: info.Loaded && !gate.Fresh(info, now, live.gate.StaleAfter),
+	}
+	if info.Loaded {
+		age := int64(max(0, h.clock.True(now).At.Sub(info.GeneratedAt)).Seconds())
+		s.AgeS = &age
+	}
+	return s
+}
+
+func (h *house) outboxStatus(stored journal.Status) control.OutboxStatus {
+	s := control.OutboxStatus{Pending: stored.Pending}
+	if stored.Oldest != nil {
+		oldest := h.clock.True(*stored.Oldest).At
+		age := int64(max(0, h.clock.True(h.clock.Now()).At.Sub(oldest)).Seconds())
+		s.OldestAt, s.OldestAgeS = control.At(oldest), &age
+	}
+	return s
+}
+
+func (h *house) clockStatus() control.ClockStatus {
+	offset, known := h.clock.Offset()
+	s := control.ClockStatus{Trusted: known}
+	if known {
+		// The wire gives true time minus wall clock.
+		ms := -offset.Milliseconds()
+		s.OffsetMS = &ms
+	}
+	return s
+}
+
+func scannerStatus(s devices.Status) control.ScannerStatus {
+	return control.ScannerStatus{
+		Name: s.Name, Driver: s.Driver, State: string(s.State), Detail: s.Detail, Scans: int(s.Scans), LastAt: control.At(s.LastAt),
+	}
+}

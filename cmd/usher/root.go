@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra" // commands, flags, help and shell completion
+
+	"usher/cmd/internal/control"
+	"usher/configs"
+)
+
+// The exit codes.
+const (
+	exitOK         = 0
+	exitFailed     = 1
+	exitUsage      = 2
+	exitNotRunning = 3
+	exitNotReady   = 4
+)
+
+// app is one run of the command line: its streams and the flags that every
+// command has.
+type app struct {
+	configPath string
+	socket     string
+	json       bool
+
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	now            func() time.Time
+	zone           *time.Location
+
+	// begun: the command line was understood, so that an error is not about usage.
+	begun bool
+}
+
+// run runs the command line and gives its exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, now: time.Now, zone: time.Local}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	code := exitCode(err, a.begun)
+	a.explain(err, code)
+	return code
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:               "usher",
+		Short:             "Scan tickets at a gate, with or without a network",
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		PersistentPreRun:  func(*cobra.Command, []string) { a.begun = true },
+		RunE: func(*cobra.Command, []string) error {
+			return usageError("name a command")
+		},
+	}
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.configPath, "config", configs.DefaultPath, "configuration file (run, check, devices)")
+	flags.StringVar(&a.socket, "socket", defaultSocket(), "the daemon's socket; also $USHER_STATUS_SOCKET")
+	flags.BoolVar(&a.json, "json", false, "write JSON, for programs")
+	root.AddCommand(
+		a.runCommand(), a.checkCommand(), a.devicesCommand(),
+		a.statusCommand(), a.watchCommand(),
+		a.scanCommand(), a.admitCommand(), a.undoCommand(),
+		a.outboxCommand(), a.parkedCommand(),
+		a.ticketsCommand(), a.eventsCommand(), a.exportCommand(),
+		a.reloadCommand(), a.versionCommand(),
+	)
+	return root
+}
+
+func defaultSocket() string {
+	if path := os.Getenv("USHER_STATUS_SOCKET"); path != "" {
+		return path
+	}
+	return control.DefaultSocket
+}
+
+// client asks the running daemon. A daemon of another version is worth a word:
+// after an upgrade it must be restarted.
+func (a *app) client() *control.Client {
+	c := &control.Client{Path: a.socket}
+	told := false
+	c.OnVersion = func(daemon string) {
+		if told || daemon == "" || daemon == version() {
+			return
+		}
+		told = true
+		fmt.Fprintf(a.stderr, "usher: the daemon is version %s, this command %s: restart the daemon\n", clean(daemon), version())
+	}
+	return c
+}
+
+// codeError ends the command with a code of its own. Without an err, what there
+// is to say was said.
+type codeError struct {
+	code int
+	err  error
+}
+
+func (e *codeError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *codeError) Unwrap() error { return e.err }
+
+// usageError says that the command line is wrong.
+func usageError(format string, args ...any) error {
+	return &codeError{code: exitUsage, err: fmt.Errorf(format, args...)}
+}
+
+// hintError is an error that a hint goes with.
+type hintError struct {
+	err  error
+	hint string
+}
+
+func (e *hintError) Error() string { return e.err.Error() }
+func (e *hintError) Unwrap() error { return e.err }
+func (e *hintError) Hint() string  { return e.hint }
+
+func exitCode(err error, begun bool) int {
+	var own *codeError
+	var dead *control.NotRunningError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &own):
+		return own.code
+	case errors.As(err, &dead):
+		return exitNotRunning
+	case !begun:
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// explain writes the error for a person, with what to do about it.
+func (a *app) explain(err error, code int) {
+	var own *codeError
+	if err == nil || errors.As(err, &own) && own.err == nil {
+		return
+	}
+	fmt.Fprintf(a.stderr, "usher: %s\n", clean(err.Error()))
+	var refused *control.APIError
+	if errors.As(err, &refused) && len(refused.Faults) > 1 {
+		for _, fault := range refused.Faults {
+			fmt.Fprintf(a.stderr, "  %s\n", clean(fault))
+		}
+	}
+	var hinted interface{ Hint() string }
+	switch {
+	case errors.As(err, &hinted):
+		fmt.Fprintf(a.stderr, "hint: %s\n", hinted.Hint())
+	case code == exitUsage:
+		fmt.Fprintln(a.stderr, "hint: see `usher --help`")
+	}
+}

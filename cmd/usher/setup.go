@@ -1,0 +1,141 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"usher/configs"
+	"usher/devices"
+	"usher/scanner"
+	"usher/scanner/gate"
+	"usher/sync/clock"
+	"usher/sync/refresh"
+	"usher/vendors"
+)
+
+// setup is one configuration made concrete: what a reload replaces as a whole.
+type setup struct {
+	cfg      *configs.Config
+	origin   scanner.Origin
+	vendor   scanner.Vendor
+	gate     gate.Config
+	scanners []devices.Scanner
+	lanes    []*devices.Supervisor
+	refresh  *refresh.Refresher
+}
+
+// checkBlocks finds the faults that configs cannot see: those of the drivers'
+// and the vendor's own keys.
+func checkBlocks(cfg *configs.Config) configs.Faults {
+	var faults configs.Faults
+	vendor, err := openVendor(cfg)
+	faults.Merge(configs.FaultsOf("vendor", err)...)
+	if err == nil {
+		faults.Merge(checkVendor(cfg, vendor)...)
+	}
+	_, err = openScanners(cfg)
+	faults.Merge(configs.FaultsOf("scanners", err)...)
+	return faults
+}
+
+// checkVendor compares what the gate wants with what the vendor offers.
+func checkVendor(cfg *configs.Config, vendor scanner.Vendor) configs.Faults {
+	var faults configs.Faults
+	if vendor.Exits {
+		return nil
+	}
+	const why = "%s knows no exits: set it to entry, or use a vendor that does"
+	if cfg.Gate.Direction == string(scanner.Exit) {
+		faults.Add("gate.direction", why, cfg.Vendor.Name)
+	}
+	for i, s := range cfg.Scanners {
+		if s.Direction == string(scanner.Exit) {
+			faults.Add(cfg.ScannerPath(i)+".direction", why, cfg.Vendor.Name)
+		}
+	}
+	return faults
+}
+
+func openVendor(cfg *configs.Config) (scanner.Vendor, error) {
+	return vendors.New(cfg.Vendor.Name, cfg.Vendor.Block, vendors.Deps{Event: cfg.Gate.Event})
+}
+
+func openScanners(cfg *configs.Config) ([]devices.Scanner, error) {
+	blocks := make([]map[string]any, 0, len(cfg.Scanners))
+	for _, s := range cfg.Scanners {
+		block := map[string]any{"name": s.Name, "driver": s.Driver}
+		if s.Direction != "" {
+			block["direction"] = s.Direction
+		}
+		for key, value := range s.Block {
+			block[key] = value
+		}
+		blocks = append(blocks, block)
+	}
+	return devices.Configure(blocks, devices.Deps{Stdin: os.Stdin})
+}
+
+// gateConfig is what the gate judges by under the configuration.
+func gateConfig(cfg *configs.Config, vendor scanner.Vendor, origin scanner.Origin) (gate.Config, error) {
+	venue, err := cfg.Gate.Location()
+	if err != nil {
+		return gate.Config{}, fmt.Errorf("gate.timezone: %w", err)
+	}
+	return gate.Config{
+		Scope:  vendor.Scope,
+		Origin: origin,
+		Rule: scanner.Rule{
+			Kind:         scanner.GateKind(cfg.Gate.Rule),
+			Reentry:      cfg.Gate.Reentry == "allow",
+			ExitRequired: cfg.Gate.ExitRequired,
+			ExitUnknown:  scanner.Policy(cfg.Gate.ExitUnknown),
+			Unknown:      scanner.Policy(cfg.Offline.Unknown),
+			Event:        cfg.Gate.Event,
+			Series:       cfg.Gate.Series,
+			Sections:     cfg.Gate.Sections,
+		},
+		Direction:  scanner.Direction(cfg.Gate.Direction),
+		StaleAfter: staleAfter(cfg),
+		Venue:      venue,
+		Uploads:    vendor.Uploads,
+	}, nil
+}
+
+// manifestStale is how long a manifest is fresh after it was last found
+// readable; it is looked at far more often, so only one that is gone grows old.
+const manifestStale = 24 * time.Hour
+
+func staleAfter(cfg *configs.Config) time.Duration {
+	if cfg.Offline.StaleAfter > 0 {
+		return cfg.Offline.StaleAfter
+	}
+	return manifestStale
+}
+
+// lanePrint tells one scanner's configuration from another's, so that a reload
+// leaves running scanners alone.
+func lanePrint(cfg *configs.Config, i int) string {
+	s := cfg.Scanners[i]
+	return fmt.Sprintf("%s|%s|%s|%v", s.Name, s.Driver, s.Direction, map[string]any(s.Block))
+}
+
+// fixed lists what cannot change while the daemon runs: the stores, the socket
+// and the device's identity are open already.
+func fixed(old, now *configs.Config) configs.Faults {
+	var faults configs.Faults
+	const why = "cannot change while usher runs: systemctl restart usher"
+	if filepath.Clean(old.StateDir) != filepath.Clean(now.StateDir) {
+		faults.Add("state_dir", why)
+	}
+	if old.Status.Socket != now.Status.Socket {
+		faults.Add("status.socket", why)
+	}
+	if old.Device.ID != now.Device.ID || old.Device.MAC != now.Device.MAC {
+		faults.Add("device", why)
+	}
+	return faults
+}
+
+func trustOf(cfg *configs.Config) clock.Trust { return clock.Trust(cfg.Clock.Trust) }
