@@ -1,0 +1,96 @@
+package journal
+
+import (
+	"encoding/binary"
+	"maps"
+	"slices"
+
+	"usher/scanner"
+)
+
+// owed is what status and upload know of a pending entry without the disk.
+type owed struct {
+	scope scanner.Scope
+	at    scanner.Stamp
+	true  scanner.Instant
+}
+
+// index is what is known without the disk. Journal.mu guards it.
+type index struct {
+	// pending is the outbox in seq order.
+	pending   []uint64
+	owed      map[uint64]owed
+	parked    map[uint64]struct{}
+	conflicts map[uint64]struct{}
+	// marks holds a hash of every mark's key: a look-up that misses one of them
+	// has met a damaged tree.
+	marks    map[uint64]struct{}
+	attempts map[string][]Attempt
+	tallies  map[string]*tally
+	// admissions is the newest of each scanner.
+	admissions map[string]scanner.Record
+}
+
+func newIndex() *index {
+	return &index{
+		owed:       make(map[uint64]owed),
+		parked:     make(map[uint64]struct{}),
+		conflicts:  make(map[uint64]struct{}),
+		marks:      make(map[uint64]struct{}),
+		attempts:   make(map[string][]Attempt),
+		tallies:    make(map[string]*tally),
+		admissions: make(map[string]scanner.Record),
+	}
+}
+
+func markHash(key []byte) uint64 { return binary.BigEndian.Uint64(key) }
+
+func (j *Journal) hasMark(key []byte) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	_, ok := j.index.marks[markHash(key)]
+	return ok
+}
+
+// settle puts the record where its present fate belongs.
+func (ix *index) settle(rec *scanner.Record, h hint) {
+	delete(ix.parked, rec.Seq)
+	delete(ix.conflicts, rec.Seq)
+	at, was := slices.BinarySearch(ix.pending, rec.Seq)
+	switch {
+	case h == hintPending && !was:
+		ix.pending = slices.Insert(ix.pending, at, rec.Seq)
+		ix.owed[rec.Seq] = owed{scope: rec.Scope, at: rec.At, true: rec.True}
+	case h != hintPending && was:
+		ix.pending = slices.Delete(ix.pending, at, at+1)
+		delete(ix.owed, rec.Seq)
+	}
+	switch h {
+	case hintParked:
+		ix.parked[rec.Seq] = struct{}{}
+	case hintConflict:
+		ix.conflicts[rec.Seq] = struct{}{}
+	}
+}
+
+// forget drops what a pruned record left. An event's tally goes with its last
+// record.
+func (ix *index) forget(seq uint64) {
+	delete(ix.conflicts, seq)
+	maps.DeleteFunc(ix.tallies, func(_ string, t *tally) bool { return t.Last <= seq })
+}
+
+// recent keeps the newest admission of each scanner.
+func (ix *index) recent(rec scanner.Record) {
+	if rec.Movement() && ix.admissions[rec.Scanner].Seq < rec.Seq {
+		ix.admissions[rec.Scanner] = rec
+	}
+}
+
+// oldest is the first entry of the outbox.
+func (ix *index) oldest() (owed, bool) {
+	if len(ix.pending) == 0 {
+		return owed{}, false
+	}
+	return ix.owed[ix.pending[0]], true
+}

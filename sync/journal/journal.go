@@ -1,0 +1,381 @@
+// Package journal is the precious store of a device: gate state, the outbox,
+// the history of every verdict, attempts and what vendors must remember, in one
+// bbolt file, journal.db.
+//
+// # What a commit means
+//
+// [Journal.Commit] returns nil only after the fdatasync of its write returned.
+// Commits in flight together share one transaction (see writer.go); a lone one
+// never waits for others. After any commit error the file is closed, opened
+// again and everything the failed transaction may have left is put back, in a
+// transaction of its own, before the next commit is taken; until then reads
+// answer from the state that was known to be good.
+//
+// # The file
+//
+//	meta      what the file is, reserved numbers, counts not to be made again
+//	log       seq -> record; append-only, never modified: outbox and history
+//	state     sha256(scope, code) -> mark
+//	fate      seq -> what became of the record since
+//	attempts  id -> a vendor's call that has no answer yet
+//	memory    name -> what a vendor must remember
+//
+// An admission writes only log and state. Every value is a frame with a magic,
+// a version and a checksum that covers its key (frame.go), and every bucket
+// counts its keys in its own header, so that a flipped bit is an error and
+// never an absent mark. Which records are pending, parked or in conflict is
+// kept in memory and rebuilt at [Open].
+//
+// # Damage
+//
+// A file that cannot be read is moved aside as journal.db.damaged-TIME and
+// never deleted. A new one is made of what its trees, and failing those a scan
+// of its bytes, still give (rescue.go); [Status] says so for as long as the
+// damaged file lies in the directory.
+//
+// # Whole codes
+//
+// The records hold codes in the clear: support must find them at the vendor,
+// and marks must outlive the device key. Names and seats are sealed.
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
+
+	"usher/scanner"
+)
+
+// Options are what a journal needs.
+type Options struct {
+	// Dir is the state directory. It is created, 0700, where it is missing.
+	Dir string
+	// Clock dates fates and ends marks and history.
+	Clock scanner.Clock
+	// Sealer seals what a record shows of its ticket; without one that part is
+	// not stored.
+	Sealer scanner.Sealer
+	// KeyCheck is a check value of the device key, nil where there is none.
+	KeyCheck []byte
+	// Keep is how long settled history is kept.
+	Keep time.Duration
+	// ForgetAfter ends a mark so long after its last movement, where the end of
+	// its event is not known.
+	ForgetAfter time.Duration
+	// MaxSize bounds the file, in bytes; zero: the disk does.
+	MaxSize int64
+	// Log may be nil.
+	Log *slog.Logger
+}
+
+// Journal is an open journal. It is safe for concurrent use.
+//
+// Locks: qmu, dbmu and mu are never held across I/O, with one exception: the
+// leader holds dbmu for writing while it replaces the store. Where two are
+// held, dbmu comes before mu.
+type Journal struct {
+	opts     Options
+	path     string
+	log      *slog.Logger
+	readOnly bool
+
+	// dbmu is held for reading while a reader uses db, for writing while the
+	// leader replaces it.
+	dbmu sync.RWMutex
+	db   *store
+	// unconfirmed holds the changes of the transaction that is being committed, or
+	// whose commit failed: readers see what was there before.
+	unconfirmed atomic.Pointer[overlay]
+
+	// qmu guards the queue of requests.
+	qmu     sync.Mutex
+	queue   []*request
+	leading bool
+	closed  bool
+
+	// failure is why the last commit failed; only the leader touches it.
+	failure error
+
+	// noted wakes Run: there are notes to write, or writing failed.
+	noted chan struct{}
+
+	// mu guards what is known without the disk.
+	mu       sync.Mutex
+	index    *index
+	notes    []scanner.Record
+	dropped  int
+	next     uint64
+	reserved uint64
+	upto     uint64
+	newest   scanner.Stamp
+	attempt  uint64
+	// state of the store in words, for Status.
+	unwritable   error
+	rescues      []rescued
+	damagedFiles []damagedFile
+	keyDiffers   bool
+	// commits counts transactions.
+	commits uint64
+}
+
+var _ scanner.Journal = (*Journal)(nil)
+
+// Open opens the journal in opts.Dir, or makes a new one where there is none. A
+// damaged file is moved aside and what can be read of it is carried over;
+// Status says what. Errors say what to do: the directory is not writable,
+// another process holds the file, or it was written by a newer usher
+// ([ErrNewer]), which changes nothing.
+func Open(opts Options) (*Journal, error) {
+	j := newJournal(opts)
+	if err := prepareDir(opts.Dir); err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	if err := j.openOrCreate(); err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	if err := j.begin(); err != nil {
+		return nil, errors.Join(fmt.Errorf("journal: %w", err), j.closeStore())
+	}
+	return j, nil
+}
+
+// OpenReadOnly opens the journal of a device that is not running, for export:
+// the directory may be read-only or a copy. Nothing is written and nothing
+// rescued; what is damaged is an error of the call that meets it.
+func OpenReadOnly(dir string, sealer scanner.Sealer) (*Journal, error) {
+	j := newJournal(Options{Dir: dir, Sealer: sealer})
+	j.readOnly = true
+	if info, err := os.Stat(j.path); err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	} else if info.Size() == 0 {
+		return nil, fmt.Errorf("journal: %s: %w", j.path, damaged("the file is empty"))
+	}
+	s, err := openStore(j.path, storeOptions{readOnly: true})
+	if err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	if err := j.checkIdentity(s); err != nil {
+		return nil, errors.Join(fmt.Errorf("journal: %w", err), s.close())
+	}
+	// Without its index the history can still be read.
+	if err := j.use(s); errors.Is(err, ErrDamaged) {
+		j.db = s
+	} else if err != nil {
+		return nil, errors.Join(fmt.Errorf("journal: %w", err), s.close())
+	}
+	return j, nil
+}
+
+func newJournal(opts Options) *Journal {
+	log := opts.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Journal{
+		opts:  opts,
+		path:  filepath.Join(opts.Dir, fileName),
+		log:   log,
+		noted: make(chan struct{}, 1),
+		next:  1,
+		index: newIndex(),
+	}
+}
+
+// prepareDir makes sure that files can be made in the directory.
+func prepareDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("state directory: %w; create it and give it to the user usher runs as", err)
+	}
+	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+		return fmt.Errorf("state directory %s is not writable: %w; give it to the user usher runs as", dir, err)
+	}
+	return nil
+}
+
+// openOrCreate leaves j with a store and an index.
+func (j *Journal) openOrCreate() error {
+	info, err := os.Stat(j.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return j.create()
+	case err != nil:
+		return err
+	}
+	if info.Size() == 0 {
+		err = damaged("the file is empty")
+	} else {
+		err = j.openExisting()
+	}
+	if errors.Is(err, ErrDamaged) {
+		return j.rescue(err)
+	}
+	return err
+}
+
+// create makes the first journal of a device. It gets its name only once it is
+// whole, so that a file without an identity is always a fault.
+func (j *Journal) create() error {
+	s, err := j.newStore()
+	if err != nil {
+		return err
+	}
+	if err := adopt(j.opts.Dir); err != nil {
+		return errors.Join(err, s.close())
+	}
+	return j.use(s)
+}
+
+// newStore makes an empty journal beside the real one.
+func (j *Journal) newStore() (*store, error) {
+	return createStore(filepath.Join(j.opts.Dir, newName), storeOptions{maxSize: j.opts.MaxSize}, func(tx *bbolt.Tx) error {
+		raw, err := encode(kindIdentity, hintNone, keyIdentity, identity{
+			Schema: schema, Created: j.now(), KeyCheck: j.opts.KeyCheck,
+		})
+		if err != nil {
+			return err
+		}
+		return (&batch{j: j, tx: tx}).putQuiet(bucketMeta, keyIdentity, raw)
+	})
+}
+
+func (j *Journal) openExisting() error {
+	s, err := openStore(j.path, storeOptions{maxSize: j.opts.MaxSize})
+	if err != nil {
+		return err
+	}
+	if err := j.checkIdentity(s); err != nil {
+		return errors.Join(err, s.close())
+	}
+	if err := j.use(s); err != nil {
+		return errors.Join(err, s.close())
+	}
+	return nil
+}
+
+// use loads the store's index and makes it the journal's store.
+func (j *Journal) use(s *store) error {
+	s.path = j.path
+	ix, loaded, err := load(s, j.opts.Sealer)
+	if err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.db, j.index = s, ix
+	j.next = max(j.next, loaded.next)
+	j.reserved = loaded.next
+	j.upto = loaded.upto
+	j.attempt = max(j.attempt, loaded.attempt)
+	j.rescues = loaded.rescues
+	if loaded.newest.Boot != "" && j.newest.Boot == "" {
+		j.newest = loaded.newest
+	}
+	return nil
+}
+
+// checkIdentity proves that the file is a journal this usher can read.
+func (j *Journal) checkIdentity(s *store) error {
+	info, err := os.Stat(j.path)
+	if err != nil {
+		return err
+	}
+	return s.view(func(tx *bbolt.Tx) error {
+		if tx.Size() > info.Size() {
+			return damaged("the file is cut off: %d bytes of %d", info.Size(), tx.Size())
+		}
+		for _, name := range buckets() {
+			if tx.Bucket(name) == nil {
+				return damaged("bucket %s is missing", name)
+			}
+		}
+		raw := tx.Bucket(bucketMeta).Get(keyIdentity)
+		if raw == nil {
+			return damaged("the identity record is missing")
+		}
+		var id identity
+		err := decode(kindIdentity, keyIdentity, raw, &id)
+		if errors.Is(err, ErrNewer) || err == nil && id.Schema > schema {
+			return fmt.Errorf("%s: %w; install that version or a later one, nothing was changed", j.path, ErrNewer)
+		}
+		if err != nil {
+			return err
+		}
+		j.keyDiffers = string(id.KeyCheck) != string(j.opts.KeyCheck)
+		switch id.Schema {
+		case schema:
+			return nil
+		}
+		return damaged("schema %d was never written", id.Schema)
+	})
+}
+
+// begin reserves numbers, so that a note shown before the first commit keeps
+// its own, and records the device key.
+func (j *Journal) begin() error {
+	if err := j.findDamaged(); err != nil {
+		return err
+	}
+	err := j.submit(context.Background(), &request{apply: func(b *batch) error {
+		if !j.keyDiffers {
+			return nil
+		}
+		raw := b.get(bucketMeta, keyIdentity)
+		var id identity
+		if err := decode(kindIdentity, keyIdentity, raw, &id); err != nil {
+			return err
+		}
+		id.KeyCheck = j.opts.KeyCheck
+		return b.encode(bucketMeta, kindIdentity, hintNone, keyIdentity, id)
+	}})
+	if errors.Is(err, scanner.ErrNotStored) {
+		// A full disk is no reason not to start: the vendor still answers, and
+		// Status says what is wrong.
+		return nil
+	}
+	return err
+}
+
+// Close writes what is noted and closes the file. It is idempotent.
+func (j *Journal) Close() error {
+	if j.readOnly {
+		return j.closeStore()
+	}
+	err := j.submit(context.Background(), &request{last: true, snapshot: true})
+	if errors.Is(err, errClosed) {
+		return nil
+	}
+	return errors.Join(err, j.closeStore())
+}
+
+func (j *Journal) closeStore() error {
+	j.dbmu.Lock()
+	defer j.dbmu.Unlock()
+	if j.db == nil {
+		return nil
+	}
+	s := j.db
+	j.db = nil
+	return s.close()
+}
+
+// now is the best knowledge of the present time, for people to read.
+func (j *Journal) now() time.Time {
+	if j.opts.Clock == nil {
+		return time.Time{}
+	}
+	return j.opts.Clock.True(j.opts.Clock.Now()).At
+}
+
+var _ io.Closer = (*Journal)(nil)

@@ -1,0 +1,216 @@
+package journal
+
+import (
+	"errors"
+	"strings"
+
+	"go.etcd.io/bbolt"
+
+	"usher/scanner"
+)
+
+// recentTail is how many records are read backwards for the newest admission of
+// each scanner: the repeat rule asks for the last seconds before a death.
+const recentTail = 256
+
+// loaded is what a store tells besides its index.
+type loaded struct {
+	next    uint64
+	upto    uint64
+	attempt uint64
+	newest  scanner.Stamp
+	rescues []rescued
+}
+
+// loader builds an index from one read transaction, and proves on the way
+// whatever a wrong verdict could come from.
+type loader struct {
+	tx     *bbolt.Tx
+	sealer scanner.Sealer
+	ix     *index
+	out    loaded
+	snap   snapshot
+	fates  map[uint64]hint
+}
+
+// load reads a store's index. Of the log it reads only what may be unresolved
+// or is not yet counted.
+func load(s *store, sealer scanner.Sealer) (*index, loaded, error) {
+	var l *loader
+	err := s.view(func(tx *bbolt.Tx) error {
+		l = &loader{tx: tx, sealer: sealer, ix: newIndex(), fates: make(map[uint64]hint)}
+		for _, step := range []func() error{l.meta, l.marks, l.fatesAll, l.attempts, l.memory, l.tail, l.recent} {
+			if err := step(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, loaded{}, err
+	}
+	return l.ix, l.out, nil
+}
+
+func (l *loader) meta() error {
+	in := l.tx.Bucket(bucketMeta)
+	if raw := in.Get(keySnapshot); raw != nil {
+		if err := decode(kindSnapshot, keySnapshot, raw, &l.snap); err != nil {
+			return err
+		}
+	}
+	for _, t := range l.snap.Tallies {
+		l.ix.tallies[t.Event] = &t
+	}
+	l.out.upto = l.snap.Upto
+	if raw := in.Get(keySeqs); raw != nil {
+		var s seqs
+		if err := decode(kindSeq, keySeqs, raw, &s); err != nil {
+			return err
+		}
+		l.out.next = s.Reserved
+	}
+	var n uint64
+	err := in.ForEach(func(k, v []byte) error {
+		n++
+		if !strings.HasPrefix(string(k), rescuePrefix) {
+			return nil
+		}
+		var r rescued
+		err := decode(kindRescue, k, v, &r)
+		l.out.rescues = append(l.out.rescues, r)
+		return err
+	})
+	if err == nil && n != in.Sequence() {
+		return damaged("%s holds %d records of %d", bucketMeta, n, in.Sequence())
+	}
+	return err
+}
+
+// each verifies every frame of a bucket, and that none is missing.
+func (l *loader) each(name []byte, k kind, fn func(key, raw []byte, h hint) error) error {
+	in := l.tx.Bucket(name)
+	var n uint64
+	err := in.ForEach(func(key, raw []byte) error {
+		n++
+		h, err := verify(k, key, raw)
+		if err != nil {
+			return err
+		}
+		return fn(key, raw, h)
+	})
+	if err == nil && n != in.Sequence() {
+		return damaged("%s holds %d records of %d", name, n, in.Sequence())
+	}
+	return err
+}
+
+func (l *loader) marks() error {
+	return l.each(bucketState, kindMark, func(key, _ []byte, _ hint) error {
+		l.ix.marks[markHash(key)] = struct{}{}
+		return nil
+	})
+}
+
+func (l *loader) fatesAll() error {
+	return l.each(bucketFate, kindFate, func(key, _ []byte, h hint) error {
+		l.fates[keySeq(key)] = h
+		if h != hintPending && h != hintParked && h != hintConflict {
+			return nil
+		}
+		rec, err := l.record(key)
+		if err != nil {
+			return err
+		}
+		l.ix.settle(&rec.Record, h)
+		return nil
+	})
+}
+
+func (l *loader) record(key []byte) (logEntry, error) {
+	var rec logEntry
+	raw := l.tx.Bucket(bucketLog).Get(key)
+	if raw == nil {
+		return rec, damaged("record %d is lost", keySeq(key))
+	}
+	err := decode(kindLog, key, raw, &rec)
+	return rec, err
+}
+
+func (l *loader) attempts() error {
+	return l.each(bucketAttempts, kindAttempt, func(key, raw []byte, _ hint) error {
+		var a Attempt
+		if err := decode(kindAttempt, key, raw, &a); err != nil {
+			return err
+		}
+		l.ix.addAttempt(a)
+		l.out.attempt = max(l.out.attempt, a.ID)
+		return nil
+	})
+}
+
+func (l *loader) memory() error {
+	return l.each(bucketMemory, kindMemory, func(_, _ []byte, _ hint) error { return nil })
+}
+
+// tail reads the log from the watermark: what has no fate record yet, and what
+// the tallies do not hold.
+func (l *loader) tail() error {
+	in := l.tx.Bucket(bucketLog)
+	n := l.snap.Below
+	c := in.Cursor()
+	for key, raw := c.Seek(seqKey(l.snap.Watermark)); key != nil; key, raw = c.Next() {
+		n++
+		seq := keySeq(key)
+		h, err := verify(kindLog, key, raw)
+		if err != nil {
+			return err
+		}
+		l.out.next = max(l.out.next, seq+1)
+		_, settled := l.fates[seq]
+		open := !settled && h == hintPending
+		if !open && seq <= l.snap.Upto {
+			continue
+		}
+		rec, err := l.record(key)
+		if err != nil {
+			return err
+		}
+		if open {
+			l.ix.settle(&rec.Record, hintPending)
+		}
+		if seq > l.snap.Upto {
+			l.ix.add(countOf(&rec.Record, l.undone))
+		}
+	}
+	if n != in.Sequence() {
+		return damaged("the log holds %d records of %d", n, in.Sequence())
+	}
+	return nil
+}
+
+func (l *loader) undone(seq uint64) (scanner.Direction, bool) {
+	rec, err := l.record(seqKey(seq))
+	return rec.Direction, err == nil
+}
+
+// recent reads the end of the log backwards.
+func (l *loader) recent() error {
+	c := l.tx.Bucket(bucketLog).Cursor()
+	key, raw := c.Last()
+	for i := 0; key != nil && i < recentTail; i++ {
+		var rec logEntry
+		if err := decode(kindLog, key, raw, &rec); err != nil {
+			return err
+		}
+		if i == 0 {
+			l.out.newest = rec.At
+		}
+		l.ix.recent(unseal(&rec, l.sealer))
+		key, raw = c.Prev()
+	}
+	return nil
+}
+
+// isMissing tells a record that is not there from one that cannot be read.
+func isMissing(err error) bool { return errors.Is(err, scanner.ErrUnknown) }

@@ -1,0 +1,146 @@
+package journal
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"usher/scanner"
+)
+
+// Entry is a record with what became of it.
+type Entry struct {
+	scanner.Record
+	Fate scanner.Fate
+	// Sent is how often it left for the vendor without a definite answer that
+	// it was not taken.
+	Sent int
+	// Detail is the vendor's own words on it, FateAt when its fate last
+	// changed, FateBy the person behind that; all zero where nothing did.
+	Detail string
+	FateAt time.Time
+	FateBy string
+}
+
+// read runs fn on the confirmed state. Damage that it meets is rescued first,
+// and fn runs again.
+func (j *Journal) read(fn func(reader) error) error {
+	const rescues = 2
+	for try := 0; ; try++ {
+		s, err := j.readOnce(fn)
+		if !errors.Is(err, ErrDamaged) || j.readOnly || try == rescues {
+			return err
+		}
+		cause := err
+		// The leader finds the damage as its own, unless another reader was
+		// quicker.
+		err = j.submit(context.Background(), &request{apply: func(b *batch) error {
+			if b.j.db == s {
+				return cause
+			}
+			return nil
+		}})
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (j *Journal) readOnce(fn func(reader) error) (*store, error) {
+	j.dbmu.RLock()
+	defer j.dbmu.RUnlock()
+	if j.db == nil {
+		return nil, fmt.Errorf("%s is not open", j.path)
+	}
+	return j.db, j.db.view(func(tx *bbolt.Tx) error {
+		// Loaded after the transaction began: whoever sees new pages sees what
+		// they replace.
+		return fn(reader{tx: tx, over: j.unconfirmed.Load()})
+	})
+}
+
+// Mark gives the ticket's gate state. Errors: ErrDamaged where it is there and
+// cannot be read.
+func (j *Journal) Mark(scope scanner.Scope, code scanner.Code) (scanner.Mark, error) {
+	key := markKey(scope, code)
+	expected := j.hasMark(key)
+	var m markEntry
+	var found bool
+	err := j.read(func(r reader) error {
+		m = markEntry{}
+		raw := r.get(bucketState, key)
+		if found = raw != nil; !found {
+			return nil
+		}
+		return decode(kindMark, key, raw, &m)
+	})
+	if err != nil || found || !expected {
+		return m.Mark, err
+	}
+	// It was there a moment ago: swept meanwhile, or lost. The leader knows.
+	err = j.submit(context.Background(), &request{apply: func(b *batch) error {
+		var err error
+		m, err = b.mark(scope, code, key)
+		return err
+	}})
+	return m.Mark, err
+}
+
+// Record gives a record and its present fate, noted ones included. Errors:
+// ErrUnknown.
+func (j *Journal) Record(seq uint64) (scanner.Record, scanner.Fate, error) {
+	e, err := j.Entry(seq)
+	return e.Record, e.Fate, err
+}
+
+// Entry is Record with all that is known of the fate.
+func (j *Journal) Entry(seq uint64) (Entry, error) {
+	if rec, ok := j.note(seq); ok {
+		return Entry{Record: rec, Fate: rec.Fate}, nil
+	}
+	var e Entry
+	err := j.read(func(r reader) error {
+		raw := r.get(bucketLog, seqKey(seq))
+		if raw == nil {
+			return unknown(seq)
+		}
+		var err error
+		e, err = j.entry(r, seqKey(seq), raw)
+		return err
+	})
+	return e, err
+}
+
+func (j *Journal) note(seq uint64) (scanner.Record, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	i, ok := slices.BinarySearchFunc(j.notes, seq, func(r scanner.Record, seq uint64) int {
+		return cmp.Compare(r.Seq, seq)
+	})
+	if !ok {
+		return scanner.Record{}, false
+	}
+	return j.notes[i], true
+}
+
+// entry puts a record and its fate together.
+func (j *Journal) entry(r reader, key, raw []byte) (Entry, error) {
+	var rec logEntry
+	if err := decode(kindLog, key, raw, &rec); err != nil {
+		return Entry{}, err
+	}
+	e := Entry{Record: unseal(&rec, j.opts.Sealer), Fate: rec.Fate}
+	if raw := r.get(bucketFate, key); raw != nil {
+		var f fateEntry
+		if err := decode(kindFate, key, raw, &f); err != nil {
+			return e, err
+		}
+		e.Fate, e.Sent, e.Detail, e.FateAt, e.FateBy = f.Fate, f.Sent, f.Detail, f.At, f.By
+	}
+	return e, nil
+}

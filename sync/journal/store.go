@@ -1,0 +1,205 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/bits"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	// bbolt: one file, one transaction, two fdatasyncs; no server, no log to
+	// replay.
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	fileName = "journal.db"
+	// newName is a journal that is not whole yet; it takes the real name only
+	// when it is.
+	newName  = fileName + ".new"
+	fileMode = 0o600
+	// lockWait is how long another process may hold the file.
+	lockWait = time.Second
+)
+
+// store is one open bbolt file.
+type store struct {
+	db   *bbolt.DB
+	path string
+	// commit ends a write transaction; tests put a failing disk here.
+	commit func(*bbolt.Tx) error
+}
+
+type storeOptions struct {
+	maxSize  int64
+	readOnly bool
+}
+
+// mmapSize keeps the file from being mapped anew while it grows, which waits
+// for every reader. It costs address space only, of which 32-bit systems have
+// little.
+func mmapSize() int {
+	if bits.UintSize == 64 {
+		return 1 << 30
+	}
+	return 32 << 20
+}
+
+// openStore opens an existing file. Errors: ErrDamaged, or why it cannot be
+// opened at all.
+//
+// The freelist is synced with every commit, one page more: without it bbolt
+// walks the whole file at every open, in a goroutine of its own, where a
+// damaged page ends the process and nothing can be rescued.
+func openStore(path string, opts storeOptions) (*store, error) {
+	s := &store{path: path, commit: (*bbolt.Tx).Commit}
+	err := guard(func() (err error) {
+		s.db, err = bbolt.Open(path, fileMode, &bbolt.Options{
+			Timeout:         lockWait,
+			InitialMmapSize: mmapSize(),
+			MaxSize:         int(min(opts.maxSize, int64(^uint(0)>>1))),
+			ReadOnly:        opts.readOnly,
+			NoStatistics:    true,
+		})
+		return err
+	})
+	switch {
+	case err == nil:
+		return s, nil
+	case errors.Is(err, ErrDamaged):
+		return nil, err
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return nil, fmt.Errorf("%s: held by another process; is usher running already? stop it first", path)
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
+		return nil, damaged("%v", err)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("%w; give the file to the user usher runs as", err)
+	case isSystem(err):
+		return nil, err
+	}
+	return nil, damaged("%v", err)
+}
+
+// isSystem tells errors of the system from bbolt's own complaints about the
+// file's content.
+func isSystem(err error) bool {
+	var errno unix.Errno
+	return errors.As(err, &errno)
+}
+
+// createStore makes a new file under path, with its buckets and whatever fill
+// adds. Nothing of it is durable before sync.
+func createStore(path string, opts storeOptions, fill func(*bbolt.Tx) error) (*store, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	s, err := openStore(path, opts)
+	if err != nil {
+		return nil, err
+	}
+	err = s.update(func(tx *bbolt.Tx) error {
+		for _, name := range buckets() {
+			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+				return err
+			}
+		}
+		return fill(tx)
+	})
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+// view runs fn in a read transaction. Damage of any kind comes back as
+// ErrDamaged. fn must not do I/O of its own.
+func (s *store) view(fn func(*bbolt.Tx) error) error {
+	return guard(func() error {
+		err := s.db.View(fn)
+		if errors.Is(err, bolterrors.ErrInvalidMapping) {
+			return damaged("%v", err)
+		}
+		return err
+	})
+}
+
+// update runs fn in a write transaction of its own.
+func (s *store) update(fn func(*bbolt.Tx) error) error {
+	tx, err := s.db.Begin(true)
+	if err != nil {
+		return err
+	}
+	if err := guard(func() error { return fn(tx) }); err != nil {
+		return errors.Join(err, rollback(tx))
+	}
+	if err := guard(func() error { return s.commit(tx) }); err != nil {
+		return errors.Join(err, rollback(tx))
+	}
+	return nil
+}
+
+// rollback gives up a transaction in memory only: the plain Update of bbolt
+// would read the disk again, and on a damaged one panic with its locks held.
+func rollback(tx *bbolt.Tx) error {
+	err := guard(tx.Rollback)
+	if errors.Is(err, bolterrors.ErrTxClosed) {
+		return nil
+	}
+	return err
+}
+
+func (s *store) close() error { return guard(s.db.Close) }
+
+// guard turns what a damaged file does to bbolt, panics and page faults beyond
+// the end of the file, into ErrDamaged.
+func guard(fn func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = &panicError{value: p, stack: debug.Stack()}
+		}
+	}()
+	return fn()
+}
+
+// panicError is a recovered panic; the stack is for the log.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string   { return fmt.Sprintf("%v: %v", ErrDamaged, e.value) }
+func (e *panicError) Is(t error) bool { return t == ErrDamaged }
+
+// forgetCache drops the file's cached pages. After a failed sync the kernel may
+// hold pages that it calls clean and that never reached the disk.
+func forgetCache(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
+}
+
+// syncDir makes names in the directory durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// adopt gives a finished new file the journal's name.
+func adopt(dir string) error {
+	if err := os.Rename(filepath.Join(dir, newName), filepath.Join(dir, fileName)); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
