@@ -172,6 +172,9 @@ type intake struct {
 // with one processor a scan waits no longer for it.
 const yieldEvery = 64
 
+// progressEvery is how many rows lie between two reports of progress.
+const progressEvery = 10_000
+
 func (in *intake) add(t scanner.Ticket, place string) error {
 	if in.err == nil {
 		in.err = in.take(t, place)
@@ -186,9 +189,9 @@ func (in *intake) take(t scanner.Ticket, place string) error {
 		}
 		in.store.rows.Store(int64(in.count))
 		runtime.Gosched()
-		if in.progress != nil && in.count%10_000 == 0 {
-			in.progress(in.count)
-		}
+	}
+	if in.progress != nil && in.count%progressEvery == 0 {
+		in.progress(in.count)
 	}
 	if len(place) > maxPlace {
 		place = place[len(place)-maxPlace:]

@@ -65,13 +65,14 @@ func (r *reader) find(index []byte) (ticket scanner.Ticket, found scanner.Found)
 }
 
 // absent tells whether the record after the index proves that the index is not
-// in the list: its predecessor lies before it.
+// in the list: its predecessor lies before it. A predecessor that begins as the
+// index does is the record itself, whose own key was damaged.
 func absent(index, next, value []byte) bool {
 	if len(next) != len(index) || len(value) < linkSize || bytes.Compare(next, index) < 0 {
 		return false
 	}
 	prev := value[:linkPrev]
-	return linkSum(next, prev) == binary.BigEndian.Uint32(value[linkPrev:]) && bytes.Compare(prev, index[:linkPrev]) <= 0
+	return linkSum(next, prev) == binary.BigEndian.Uint32(value[linkPrev:]) && bytes.Compare(prev, index[:linkPrev]) < 0
 }
 
 // open unseals one record. The index is associated data: another ticket's

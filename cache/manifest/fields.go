@@ -28,6 +28,10 @@ type row [11]string
 // rounded is a long number after a spreadsheet had it: 4.00599E+12.
 var rounded = regexp.MustCompile(`^[0-9]+([.,][0-9]+)?E\+?[0-9]+$`)
 
+// rfc3339 is what time.Parse is not strict about: it takes hours of one digit,
+// commas before fractions, and offsets of a hundred hours.
+var rfc3339 = regexp.MustCompile(`^[0-9-]{10}T[0-9:]{8}(\.[0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`)
+
 // row checks the values and gives the ticket on.
 func (in *input) row(v *row) error {
 	before := len(in.faults.List)
@@ -102,9 +106,8 @@ func (in *input) time(v *row, column int, note func(string, ...any) error) (time
 	if v[column] == "" {
 		return time.Time{}, nil
 	}
-	var t time.Time
-	// UnmarshalText holds to RFC 3339, which time.Parse does not quite.
-	if err := t.UnmarshalText([]byte(v[column])); err != nil {
+	t, err := time.Parse(time.RFC3339, v[column])
+	if err != nil || !rfc3339.MatchString(v[column]) {
 		return time.Time{}, note("%s is no time with an offset; write it like 2026-11-21T18:00:00+01:00", columns[column])
 	}
 	// The year 1 is how some systems write "no time", and usher's open end.

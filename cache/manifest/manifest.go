@@ -136,7 +136,7 @@ func (in *input) end(err error) error {
 		return &in.faults
 	case in.tickets == 0:
 		in.line = max(in.line, 1)
-		return in.end(in.stop("no tickets in the file; copy it again, whole"))
+		return in.end(in.fault("no tickets in the file; copy it again, whole"))
 	}
 	return nil
 }
