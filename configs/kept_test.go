@@ -78,7 +78,7 @@ func TestTheKeptOneIsFound(t *testing.T) {
 		{"by a line among rubble", "gate: {\nstate_dir: " + state + "\n", nil, true},
 		{"by systemd", broken, []string{"STATE_DIRECTORY=" + state}, true},
 		{"by systemd, the line being wrong too", broken + "state_dir: /no/such\n", []string{"STATE_DIRECTORY=" + state}, true},
-		{"not beside the variable", broken + "state_dir: " + state + "\n", []string{"USHER_STATE_DIR=" + t.TempDir()}, false},
+		{"not beside the variable", broken + "state_dir: " + state + "\n", []string{"USHER_STATE_DIR=" + t.TempDir(), "STATE_DIRECTORY=" + state}, false},
 		{"not by a relative line", broken + "state_dir: " + filepath.Base(state) + "\n", []string{"STATE_DIRECTORY=" + t.TempDir()}, false},
 	} {
 		overwrite(t, path, c.file)

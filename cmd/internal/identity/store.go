@@ -1,0 +1,101 @@
+package identity
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"github.com/google/renameio/v2" // a file appears whole or not at all
+)
+
+// errDamaged says that the file is there and is not one of ours.
+var errDamaged = errors.New("damaged")
+
+// file is what the state directory holds.
+type file struct {
+	ID string `json:"id"`
+	binding
+}
+
+// usable is what an id may look like; a file that holds anything else is damaged.
+var usable = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// store keeps the file.
+type store struct{ dir string }
+
+// openStore makes sure of the state directory.
+func openStore(dir string) (store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return store{}, advise(err)
+	}
+	return store{dir}, nil
+}
+
+// read gives the file and its bytes. Errors: fs.ErrNotExist, errDamaged (with the
+// bytes), or that the file cannot be read.
+func (s store) read() (file, []byte, error) {
+	raw, err := os.ReadFile(s.path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return file{}, nil, err
+	}
+	if err != nil {
+		return file{}, nil, advise(err)
+	}
+	var f file
+	if json.Unmarshal(raw, &f) != nil || !usable.MatchString(f.ID) {
+		return file{}, raw, errDamaged
+	}
+	return f, raw, nil
+}
+
+// write stores the file; it is on the disk when write returns.
+func (s store) write(f file) error {
+	raw, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	return s.put(s.path(), append(raw, '\n'))
+}
+
+// keepAside stores the bytes of a file that is about to be replaced beside it and
+// gives the name. It never replaces another one kept before.
+func (s store) keepAside(why string, raw []byte, now time.Time) (string, error) {
+	name := fmt.Sprintf("%s.%s-%s", FileName, why, now.UTC().Format("20060102T150405Z"))
+	for n := 2; ; n++ {
+		path := filepath.Join(s.dir, name)
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			return name, s.put(path, raw)
+		} else if err != nil {
+			return "", advise(err)
+		}
+		name = fmt.Sprintf("%s.%s-%s-%d", FileName, why, now.UTC().Format("20060102T150405Z"), n)
+	}
+}
+
+func (s store) put(path string, raw []byte) error {
+	if err := renameio.WriteFile(path, raw, 0o600, renameio.WithTempDir(s.dir)); err != nil {
+		return advise(err)
+	}
+	dir, err := os.Open(s.dir)
+	if err != nil {
+		return advise(err)
+	}
+	defer dir.Close()
+	if err := dir.Sync(); err != nil {
+		return advise(err)
+	}
+	return nil
+}
+
+// advise adds what to do to an error of the file system, which names the path.
+func advise(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("device id: %w; give the state directory and all in it to the user that runs usher (chown -R usher)", err)
+	}
+	return fmt.Errorf("device id: %w; the state directory must be on a disk that can be written", err)
+}
