@@ -90,7 +90,7 @@ func (d *usherd) open(cfg *configs.Config) error {
 	if err != nil {
 		return err
 	}
-	d.house.notes = append(append(d.house.notes, d.identity.Notes...), origin.Notes...)
+	d.house.notes = append(append(d.house.notes, d.identity.Notes...), origin.Warnings...)
 	if d.clock, err = clock.New(trustOf(cfg)); err != nil {
 		return err
 	}

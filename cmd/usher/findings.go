@@ -114,8 +114,9 @@ func inspectState(f *findings, cfg *configs.Config) {
 func inspectDaemon(ctx context.Context, f *findings, cfg *configs.Config) *control.Status {
 	client := control.Client{Path: cfg.Status.Socket}
 	status, err := client.Status(ctx)
+	var dead *control.NotRunningError
 	switch {
-	case errors.Is(err, control.ErrNotRunning):
+	case errors.As(err, &dead):
 		f.add("daemon", gradeWarn, "not running: systemctl start usher")
 		return nil
 	case err != nil:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -31,12 +32,12 @@ type setup struct {
 func checkBlocks(cfg *configs.Config) configs.Faults {
 	var faults configs.Faults
 	vendor, err := openVendor(cfg)
-	faults.Merge(configs.FaultsOf("vendor", err)...)
+	faults.Merge(configs.FaultsOf("", err)...)
 	if err == nil {
 		faults.Merge(checkVendor(cfg, vendor)...)
 	}
 	_, err = openScanners(cfg)
-	faults.Merge(configs.FaultsOf("scanners", err)...)
+	faults.Merge(configs.FaultsOf("", err)...)
 	return faults
 }
 
@@ -59,7 +60,9 @@ func checkVendor(cfg *configs.Config, vendor scanner.Vendor) configs.Faults {
 }
 
 func openVendor(cfg *configs.Config) (scanner.Vendor, error) {
-	return vendors.New(cfg.Vendor.Name, cfg.Vendor.Block, vendors.Deps{Event: cfg.Gate.Event})
+	block := map[string]any{"name": cfg.Vendor.Name}
+	maps.Copy(block, cfg.Vendor.Block)
+	return vendors.New(cfg.Vendor.Name, block, vendors.Deps{Event: cfg.Gate.Event})
 }
 
 func openScanners(cfg *configs.Config) ([]devices.Scanner, error) {
@@ -69,9 +72,7 @@ func openScanners(cfg *configs.Config) ([]devices.Scanner, error) {
 		if s.Direction != "" {
 			block["direction"] = s.Direction
 		}
-		for key, value := range s.Block {
-			block[key] = value
-		}
+		maps.Copy(block, s.Block)
 		blocks = append(blocks, block)
 	}
 	return devices.Configure(blocks, devices.Deps{Stdin: os.Stdin})

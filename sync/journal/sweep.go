@@ -28,7 +28,7 @@ func (j *Journal) Sweep(ctx context.Context) error {
 		return err
 	}
 	for _, step := range []func(context.Context, ages) error{j.sweepMarks, j.sweepHistory, j.sweepAttempts} {
-		if err := step(ctx, newAges(j.opts.Clock)); err != nil {
+		if err := step(ctx, j.ages()); err != nil {
 			return err
 		}
 	}
@@ -41,10 +41,14 @@ type ages struct {
 	stamp scanner.Stamp
 	// earliest is the earliest that the present can be; zero where unknown.
 	earliest time.Time
+	// keep and forget are how long history and marks are kept.
+	keep, forget time.Duration
 }
 
-func newAges(clock scanner.Clock) ages {
+func (j *Journal) ages() ages {
+	clock := j.opts.Clock
 	a := ages{clock: clock, stamp: clock.Now()}
+	a.keep, a.forget = j.limits()
 	if now := clock.True(a.stamp); now.Trusted {
 		a.earliest = now.Earliest
 		if a.earliest.IsZero() {
@@ -79,7 +83,7 @@ func (a ages) over(moment time.Time, by time.Duration) bool {
 }
 
 // ended tells whether a mark has had its time.
-func (j *Journal) ended(m scanner.Mark, a ages) bool {
+func (a ages) ended(m scanner.Mark) bool {
 	switch {
 	case m.Open > 0:
 		return false
@@ -90,7 +94,7 @@ func (j *Journal) ended(m scanner.Mark, a ages) bool {
 		return a.over(m.EventEnds, afterEvent)
 	}
 	d, known := a.since(m.LastAt)
-	return known && d >= j.opts.ForgetAfter
+	return known && d >= a.forget
 }
 
 func (j *Journal) sweepMarks(ctx context.Context, a ages) error {
@@ -110,7 +114,7 @@ func (j *Journal) sweepMarks(ctx context.Context, a ages) error {
 				if err := decode(kindMark, key, raw, &m); err != nil {
 					return err
 				}
-				if j.ended(m.Mark, a) {
+				if a.ended(m.Mark) {
 					old = append(old, m)
 				}
 				key, raw = c.Next()
@@ -200,7 +204,7 @@ func (j *Journal) sweepHistory(ctx context.Context, a ages) error {
 		young := len(list) == 0
 		for _, e := range list {
 			age, known := a.since(e.At)
-			if young = known && age < j.opts.Keep; young {
+			if young = known && age < a.keep; young {
 				break
 			}
 			if settled(e.Fate) {

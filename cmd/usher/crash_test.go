@@ -1,0 +1,233 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"usher/cmd/internal/control"
+	"usher/cmd/internal/rig"
+	"usher/scanner"
+)
+
+// kills is how often the daemon dies at a random point under load.
+const kills = 200
+
+// buildUsher builds the binary that is shipped, without the race detector.
+func buildUsher(t *testing.T) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), "usher")
+	cmd := exec.Command("go", "build", "-o", bin, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return bin
+}
+
+// newRig makes a device with a manifest of n valid tickets T-00000, T-00001, ...
+func newRig(t *testing.T, n int, extra string, lanes ...string) *rig.Rig {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "usher-") // short: socket paths are
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &lockedBuffer{}
+	r, err := rig.New(rig.Options{Dir: dir, Bin: buildUsher(t), Lanes: lanes, Log: log, Extra: fmt.Sprintf("offline: { manifest: %s/tickets.csv }\n", dir) + extra})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("the daemon's log:\n%s", log.tail(8000))
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	var list strings.Builder
+	list.WriteString("code,name,section,seat\n")
+	for i := range n {
+		fmt.Fprintf(&list, "%s,Holder %d,S,%d\n", ticketCode(i), i, i)
+	}
+	if err := os.WriteFile(r.Manifest(), []byte(list.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func ticketCode(i int) string { return fmt.Sprintf("T-%05d", i) }
+
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) tail(n int) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	text := b.buf.String()
+	return text[max(0, len(text)-n):]
+}
+
+func ready(s control.Status) bool { return s.State == control.Ready }
+
+// TestKilledAtAnyPointEveryGreenIsThereOnce is the promise under SIGKILL: two
+// lanes scan as fast as they can, the daemon dies again and again, and in the end
+// the journal holds every green light that was seen, once, in order.
+func TestKilledAtAnyPointEveryGreenIsThereOnce(t *testing.T) {
+	ctx := t.Context()
+	lanes := []string{"lane-1", "lane-2"}
+	r := newRig(t, 60000, "", lanes...)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+
+	seen := map[string]control.Event{}
+	next := map[string]int{"lane-1": 0, "lane-2": 30000}
+	for range kills {
+		if err := r.Start(ctx, ready); err != nil {
+			t.Fatal(err)
+		}
+		life(t, r, lanes, next, time.Duration(random.IntN(60_000))*time.Microsecond, seen)
+	}
+	if len(seen) < 10*kills {
+		t.Errorf("only %d green lights in %d lives: the test is not under load", len(seen), kills)
+	}
+	if err := r.Start(ctx, ready); err != nil {
+		t.Fatal(err)
+	}
+	books(t, r, seen)
+	t.Logf("%d green lights seen over %d kills", len(seen), kills)
+}
+
+// life feeds the lanes until the daemon is killed after the given time, and adds
+// every green light that was seen.
+func life(t *testing.T, r *rig.Rig, lanes []string, next map[string]int, lasts time.Duration, seen map[string]control.Event) {
+	t.Helper()
+	stream, err := r.Client.Follow(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer stream.Close()
+		for {
+			e, err := stream.Next()
+			if err != nil {
+				return
+			}
+			if e.Verdict == scanner.Admit && !e.Repeat {
+				if _, twice := seen[e.ID]; twice {
+					t.Errorf("green light %s shown twice", e.ID)
+				}
+				seen[e.ID] = e
+			}
+		}
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	var mu sync.Mutex // guards next
+	for _, lane := range lanes {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				mu.Lock()
+				code := ticketCode(next[lane])
+				next[lane]++
+				mu.Unlock()
+				if r.Scan(lane, code) != nil {
+					return
+				}
+			}
+		})
+	}
+	<-time.After(lasts)
+	if err := r.Kill(); err != nil {
+		t.Error(err)
+	}
+	stop()
+	// A lane blocks in its write once nobody reads: a fresh cable frees it.
+	for _, lane := range lanes {
+		if err := r.Lane(lane).Unplug(); err != nil {
+			t.Error(err)
+		}
+	}
+	wg.Wait()
+	for _, lane := range lanes {
+		if err := r.Lane(lane).Plug(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+type exported struct {
+	Seq     uint64 `json:"seq"`
+	ID      string `json:"id"`
+	Scanner string `json:"scanner"`
+	Code    string `json:"code"`
+	Verdict string `json:"verdict"`
+}
+
+func export(t *testing.T, r *rig.Rig) []exported {
+	t.Helper()
+	var out bytes.Buffer
+	if err := r.Client.Export(t.Context(), control.JSONLines, &out); err != nil {
+		t.Fatal(err)
+	}
+	var rows []exported
+	dec := json.NewDecoder(&out)
+	for dec.More() {
+		var row exported
+		if err := dec.Decode(&row); err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// books holds the journal against the green lights that were seen.
+func books(t *testing.T, r *rig.Rig, seen map[string]control.Event) {
+	t.Helper()
+	ids, codes := map[string]bool{}, map[string]bool{}
+	newest, last := map[string]string{}, uint64(0)
+	for _, row := range export(t, r) {
+		if row.Seq <= last {
+			t.Errorf("seq %d after %d", row.Seq, last)
+		}
+		last = row.Seq
+		if row.Verdict != string(scanner.Admit) {
+			continue
+		}
+		if ids[row.ID] || codes[row.Code] {
+			t.Errorf("%s admitted twice", row.Code)
+		}
+		ids[row.ID], codes[row.Code] = true, true
+		if row.Code <= newest[row.Scanner] {
+			t.Errorf("%s: %s stored after %s", row.Scanner, row.Code, newest[row.Scanner])
+		}
+		newest[row.Scanner] = row.Code
+	}
+	for id, e := range seen {
+		if !ids[id] {
+			t.Errorf("green light seq %d (%s) is not in the journal", e.Seq, e.Code)
+		}
+	}
+}
