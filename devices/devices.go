@@ -42,6 +42,21 @@ type Scanner struct {
 	Opener    Opener
 }
 
+// Try opens the scanner once and gives it back at once, reading nothing. A daemon
+// that has it open makes this fail.
+func (s Scanner) Try(ctx context.Context) error {
+	device, err := s.Opener.Open(ctx)
+	if err != nil {
+		return err
+	}
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	if err := device.Run(ended, func(string) {}); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
 // Deps is what drivers get from outside their configuration.
 type Deps struct {
 	// Stdin serves a feed from standard input.

@@ -1,7 +1,10 @@
 package devices_test
 
 import (
+	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -9,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"usher/devices"
+	"usher/devices/devicetest"
 	"usher/scanner"
 )
 
@@ -48,6 +52,31 @@ func TestConfigure(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, lines, cmp.AllowUnexported(line{})); diff != "" {
 		t.Errorf("scanners (-want +got):\n%s", diff)
+	}
+}
+
+func TestTry(t *testing.T) {
+	pty, err := devicetest.NewPty(filepath.Join(t.TempDir(), "scanner"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pty.Close()
+	scanners, err := devices.Configure([]map[string]any{
+		{"name": "lane-1", "driver": "serial", "port": pty.Path()},
+	}, devices.Deps{Stdin: os.Stdin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the first gave it back
+		if err := scanners[0].Try(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := pty.Unplug(); err != nil {
+		t.Fatal(err)
+	}
+	if err := scanners[0].Try(t.Context()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("unplugged: %v", err)
 	}
 }
 

@@ -50,7 +50,6 @@ func decode(block map[string]any, into any) error {
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
 		Result:      into,
 		ErrorUnused: true,
-		MatchName:   func(key, field string) bool { return key == field },
 		DecodeHook:  exactly,
 	})
 	if err != nil {

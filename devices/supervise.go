@@ -141,13 +141,7 @@ func (s *Supervisor) attempt(ctx context.Context, opened func(), readings chan<-
 	if s.turn(Connected, "") {
 		s.log.Info("scanner connected", "source", s.scanner.Opener.Source())
 	}
-	err = device.Run(ctx, func(raw string) {
-		reading := s.read(raw)
-		select {
-		case readings <- reading:
-		case <-ctx.Done():
-		}
-	})
+	err = device.Run(ctx, func(raw string) { readings <- s.read(raw) })
 	if err == nil {
 		return errors.New("driver ended without a cause")
 	}
@@ -164,6 +158,8 @@ func (s *Supervisor) read(raw string) scanner.Reading {
 	return scanner.Reading{Scanner: s.scanner.Name, Raw: raw, Direction: s.scanner.Direction, At: at}
 }
 
+// judgeAll takes readings until there can be no more, so that no driver waits for
+// ever; after the context's end it judges none.
 func (s *Supervisor) judgeAll(ctx context.Context, readings <-chan scanner.Reading) {
 	dropped := 0
 	for reading := range readings {

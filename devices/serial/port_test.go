@@ -9,7 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"usher/devices/devicetest"
+	"usher/scanner"
 )
 
 // countingConn counts how often the port is looked at: every wake-up of the
@@ -26,16 +29,22 @@ func (c *countingConn) Read(look func(fd uintptr) bool) error {
 	})
 }
 
-func TestIdleCostsNoWakeUp(t *testing.T) {
+func openPty(t *testing.T) (*port, *devicetest.Pty) {
+	t.Helper()
 	pty, err := devicetest.NewPty(filepath.Join(t.TempDir(), "scanner"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer pty.Close()
+	t.Cleanup(func() { pty.Close() })
 	p, err := open(Config{Port: pty.Path(), Baud: 9600, Idle: 20 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return p, pty
+}
+
+func TestIdleCostsNoWakeUp(t *testing.T) {
+	p, pty := openPty(t)
 	counting := &countingConn{RawConn: p.probe}
 	p.probe = counting
 
@@ -59,5 +68,46 @@ func TestIdleCostsNoWakeUp(t *testing.T) {
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("Run returned %v", err)
+	}
+}
+
+// TestAwaitSeesAnEndFromBefore: the deadline it sets must not undo the wake-up
+// of a context that ended just then.
+func TestAwaitSeesAnEndFromBefore(t *testing.T) {
+	p, _ := openPty(t)
+	defer p.close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	ended := make(chan error, 1)
+	go func() { _, err := p.await(ctx, -1); ended <- err }()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("await returned %v", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("await waits for ever")
+	}
+}
+
+// TestEmptyReads tells the three: a hang-up that poll saw, one that only the
+// answer's quickness shows, and bytes that somebody else took.
+func TestEmptyReads(t *testing.T) {
+	p, pty := openPty(t)
+	buf := make([]byte, 16)
+	if n, err := p.take(buf, unix.POLLIN); n != 0 || err != nil {
+		t.Errorf("somebody else took the bytes: %d, %v", n, err)
+	}
+	if _, err := p.take(buf, unix.POLLIN|unix.POLLHUP); !errors.Is(err, scanner.ErrUnplugged) {
+		t.Errorf("poll saw a hang-up: %v", err)
+	}
+	if err := pty.Unplug(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.take(buf, unix.POLLIN); !errors.Is(err, scanner.ErrUnplugged) {
+		t.Errorf("an empty answer at once: %v", err)
+	}
+	if err := p.close(); err != nil {
+		t.Errorf("closing after a hang-up: %v", err)
 	}
 }

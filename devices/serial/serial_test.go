@@ -146,10 +146,12 @@ func TestSlowEmitLosesNothing(t *testing.T) {
 	device := mustOpen(t, newDriver(t, pty.Path()))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	// The kernel gives 4095 bytes at most: lines of 18 bytes make reads end
+	// within a code.
 	const scans = 2000
 	var sent []byte
 	for i := range scans {
-		sent = fmt.Appendf(sent, "TICKET-%06d\r\n", i)
+		sent = fmt.Appendf(sent, "TICKET-%09d\r\n", i)
 	}
 	written := make(chan error, 1)
 	blocked, release := make(chan struct{}), make(chan struct{})
@@ -184,7 +186,7 @@ func TestSlowEmitLosesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, code := range got {
-		if want := fmt.Sprintf("TICKET-%06d", i); code != want {
+		if want := fmt.Sprintf("TICKET-%09d", i); code != want {
 			t.Fatalf("code %d is %q, want %q", i, code, want)
 		}
 	}
@@ -293,6 +295,25 @@ func openAsSomebody(t *testing.T, port string) string {
 	}
 	out, _ := cmd.CombinedOutput() // it is to fail
 	return string(out)
+}
+
+// TestBreaksPassUnnoticed: a scanner that loses power must not read as a NUL. A
+// pty has no breaks, so that only the setting can be seen.
+func TestBreaksPassUnnoticed(t *testing.T) {
+	pty := plug(t)
+	other, err := os.OpenFile(pty.Path(), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	read(t, mustOpen(t, newDriver(t, pty.Path())))
+	line, err := unix.IoctlGetTermios(int(other.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line.Iflag&unix.IGNBRK == 0 || line.Lflag != 0 || line.Iflag&(unix.ICRNL|unix.IXON) != 0 {
+		t.Errorf("line settings: input %#o, local %#o", line.Iflag, line.Lflag)
+	}
 }
 
 func TestTheLineIsGivenBack(t *testing.T) {
