@@ -9,9 +9,10 @@ import (
 	"strings"
 )
 
-// Block is a driver's or vendor's own part of the configuration, with the case
-// and the types of the file, for [Block.Decode]. Nobody here knows which of its
-// values are harmless, so its text, log and JSON forms show the keys alone.
+// Block is a driver's or vendor's own part of the configuration, as written:
+// string, bool, int, int64, uint64, float64, []any and map[string]any, dates as
+// the text they were written in. Nobody here knows which of its values are
+// harmless, so its text, log and JSON forms show the keys alone.
 type Block map[string]any
 
 // String lists the keys.

@@ -186,7 +186,7 @@ func scannerPath(names []string, i int) string {
 			same++
 		}
 	}
-	if same > 1 || !plainName(names[i]) {
+	if same > 1 || !printable(names[i]) {
 		return fmt.Sprintf("scanners[%d]", i)
 	}
 	return "scanners[" + names[i] + "]"

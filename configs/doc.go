@@ -17,18 +17,19 @@
 //
 // A scanner's and a vendor's own keys stay raw, in a [Block], with their case
 // and their types as written, until the driver or the vendor decodes them.
-// USHER_VENDOR_KEY sets a key in the vendor's block, with the type that the
-// vendor wants. Secrets are not part of the configuration: the file refuses them, and
-// USHER_VENDOR_PASSWORD and USHER_VENDOR_API_KEY are left to whoever signs in.
+// USHER_VENDOR_KEY sets a key in the vendor's block: text where the file gives the
+// key as text, else what YAML would read (quotes force text). Secrets are not part
+// of the configuration: the file refuses them, and USHER_VENDOR_PASSWORD and
+// USHER_VENDOR_API_KEY are left to whoever signs in.
 //
 // # The kept configuration
 //
 // [Keep] stores the file, as it was read, once the daemon runs on it;
 // [LoadOrKept] falls back to it where the file is at fault, so that a typing
 // error never closes a gate. Where the kept copy lies is itself configured, in
-// state_dir, so it is looked for, in this order, in USHER_STATE_DIR, in the
-// state_dir that can still be made out in the faulty file, in
-// $STATE_DIRECTORY, and in /var/lib/usher; the first copy that is whole and
-// valid runs. It holds nothing of the environment, which is laid over it anew;
+// state_dir. Where USHER_STATE_DIR is set, it lies there and nowhere else.
+// Otherwise it is looked for in the state_dir that can still be made out in the
+// faulty file, by its line alone if need be, and then in $STATE_DIRECTORY or, where
+// that is not set, in /var/lib/usher; the first copy that is whole and valid runs. It holds nothing of the environment, which is laid over it anew;
 // variables that are at fault are left out then, and listed.
 package configs

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.yaml.in/yaml/v3" // viper's own YAML, for what viper does not tell: lines, tags, repeated keys
 )
@@ -313,6 +314,11 @@ func join(section, name string) string {
 		return name
 	}
 	return section + "." + name
+}
+
+// printable tells a scanner's name that can stand in a path.
+func printable(s string) bool {
+	return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, unicode.IsControl) && !strings.ContainsAny(s, "[]")
 }
 
 // plainName tells a name that needs no quotes in a path.

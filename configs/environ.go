@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 const (
@@ -25,12 +27,9 @@ type overlay struct {
 	faults Faults
 }
 
-// untyped is the text of a variable for a block, whose type only the driver or
-// the vendor knows.
-type untyped string
-
-// readEnviron reads the variables meant for usher.
-func readEnviron(environ []string, s schema) *overlay {
+// readEnviron reads the variables meant for usher. The vendor's block of the
+// file lends its types.
+func readEnviron(environ []string, s schema, block Block) *overlay {
 	o := &overlay{values: map[string]any{}, vendor: Block{}, from: map[string]string{}}
 	vars := variables(environ)
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
@@ -42,7 +41,7 @@ func readEnviron(environ []string, s schema) *overlay {
 		case name == vendorPrefix+"NAME":
 			o.vendorName, o.from["vendor.name"] = value, name
 		case strings.HasPrefix(name, vendorPrefix):
-			o.vendorKey(name, value)
+			o.vendorKey(name, value, block)
 		default:
 			o.unknown(name, s)
 		}
@@ -87,12 +86,35 @@ func (o *overlay) setting(k key, name, value string) {
 }
 
 // vendorKey puts the variable into the vendor's block.
-func (o *overlay) vendorKey(name, value string) {
-	own := strings.ToLower(strings.TrimPrefix(name, vendorPrefix))
-	if own == "" || secretKey(own) {
+func (o *overlay) vendorKey(name, value string, block Block) {
+	own := vendorKeyOf(name)
+	if own == "" {
 		return
 	}
-	o.vendor[own], o.from["vendor."+own] = untyped(value), name
+	if _, asText := block[own].(string); asText {
+		o.vendor[own], o.from["vendor."+own] = value, name
+		return
+	}
+	var n yaml.Node
+	if yaml.Unmarshal([]byte(value), &n) != nil || len(n.Content) != 1 || n.Content[0].Kind != yaml.ScalarNode {
+		o.faults.Add(name, "must be a single value; put text in quotes of its own ('\"...\"')")
+		return
+	}
+	v, problem := scalar(n.Content[0])
+	if problem != "" {
+		o.faults.Add(name, "%s", problem)
+		return
+	}
+	o.vendor[own], o.from["vendor."+own] = v, name
+}
+
+// vendorKeyOf gives the key of the vendor's block that a variable sets, or "".
+func vendorKeyOf(name string) string {
+	own, ok := strings.CutPrefix(name, vendorPrefix)
+	if own = strings.ToLower(own); !ok || own == "name" || secretKey(own) {
+		return ""
+	}
+	return own
 }
 
 // fromText reads a flag or a span.

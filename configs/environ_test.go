@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -43,22 +42,14 @@ func TestTheEnvironmentReachesEveryScalar(t *testing.T) {
 func TestTheEnvironmentReachesTheVendorsBlock(t *testing.T) {
 	cfg := load(t, "vendor: {name: audienceview, client_id: 7, venue: north}\n",
 		"USHER_VENDOR_NAME=manifest", "USHER_VENDOR_CLIENT_ID=284", "USHER_VENDOR_VENUE=0123", "USHER_VENDOR_DEBUG=true", "USHER_VENDOR_WAIT=1500ms",
+		`USHER_VENDOR_TENANT="0123"`, "USHER_VENDOR_BASE_URL=https://example.org/?a=b", "USHER_VENDOR_FROM=2026-11-21",
 		"USHER_VENDOR_PASSWORD=hunter2", "USHER_VENDOR_API_KEY=hunter2")
-	if cfg.Vendor.Name != "manifest" {
-		t.Errorf("got vendor %q", cfg.Vendor.Name)
-	}
-	var got struct {
-		ClientID int           `mapstructure:"client_id"`
-		Venue    string        `mapstructure:"venue"`
-		Debug    bool          `mapstructure:"debug"`
-		Wait     time.Duration `mapstructure:"wait"`
-	}
-	// A secret in the block would be an unknown key here.
-	if faults := cfg.Vendor.Block.Decode("vendor", &got); len(faults) > 0 {
-		t.Fatal(faults)
-	}
-	if got.ClientID != 284 || got.Venue != "0123" || !got.Debug || got.Wait != 1500*time.Millisecond {
-		t.Errorf("got %+v", got)
+	want := configs.Vendor{Name: "manifest", Block: configs.Block{
+		"client_id": 284, "venue": "0123", "debug": true, "wait": "1500ms",
+		"tenant": "0123", "base_url": "https://example.org/?a=b", "from": "2026-11-21",
+	}}
+	if diff := cmp.Diff(want, cfg.Vendor); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -84,6 +75,10 @@ func TestFaultyVariables(t *testing.T) {
 		{"USHER_SCANNERS_0_PORT=/dev/x", `USHER_SCANNERS_0_PORT: scanners are a list: set them in the file`},
 		{"USHER_HISTORY_KEEP=5", `USHER_HISTORY_KEEP: "5": has no unit: write 5s, 5m or 5h`},
 		{"USHER_GATE_EXIT_REQUIRED=1", `USHER_GATE_EXIT_REQUIRED: "1": must be true or false`},
+		{"USHER_VENDOR_TENANT=0123", `USHER_VENDOR_TENANT: a number that begins with 0 would be read as octal: put it in quotes, or drop the 0`},
+		{"USHER_VENDOR_EVENTS=[1, 2]", `USHER_VENDOR_EVENTS: must be a single value; put text in quotes of its own ('"..."')`},
+		{"USHER_VENDOR_EVENTS={", `USHER_VENDOR_EVENTS: must be a single value; put text in quotes of its own ('"..."')`},
+		{"USHER_VENDOR_EVENTS=# none", `USHER_VENDOR_EVENTS: must be a single value; put text in quotes of its own ('"..."')`},
 		{"USHER_STATE_DIR=here", `USHER_STATE_DIR: "here": must be a whole path, beginning with /`},
 	} {
 		if got := faultsOf(t, least, c.env); got != c.want {

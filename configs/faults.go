@@ -67,10 +67,10 @@ func (f Faults) Strings() []string {
 	return lines
 }
 
-// FaultsOf turns the error of a driver or a vendor about its block at path into
-// faults, one for each error that was joined into it (errors.Join). Where such an
-// error begins with a key and a colon ("port: missing"), the fault's path ends in
-// that key.
+// FaultsOf turns the error of the drivers or the vendor about the block at path
+// into faults, one for each error that was joined into it (errors.Join). What such
+// an error begins with ends the fault's path: a key ("port: missing") or a scanner
+// ("scanner lane-1: port: missing").
 func FaultsOf(path string, err error) Faults {
 	if err == nil {
 		return nil
@@ -85,10 +85,18 @@ func FaultsOf(path string, err error) Faults {
 	if out != nil {
 		return out
 	}
-	if name, rest, ok := strings.Cut(err.Error(), ": "); ok && plainName(name) {
-		return Faults{{Path: join(path, name), Text: rest}}
+	words := err.Error()
+	if head, rest, ok := strings.Cut(words, ": "); ok {
+		if name, ok := strings.CutPrefix(head, "scanner "); ok && printable(name) {
+			path, words = "scanners["+name+"]", rest
+		} else if strings.HasPrefix(head, "scanners[") {
+			path, words = head, rest
+		}
 	}
-	return Faults{{Path: path, Text: err.Error()}}
+	if head, rest, ok := strings.Cut(words, ": "); ok && plainName(head) {
+		path, words = join(path, head), rest
+	}
+	return Faults{{Path: path, Text: words}}
 }
 
 // joined gives the parts of an error that is nothing but its parts, one a line.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/google/renameio/v2" // a file appears whole or not at all
@@ -114,16 +115,25 @@ func unwrapKept(whole []byte) ([]byte, bool) {
 	return raw, found && string(head) == fmt.Sprintf("%s%x", keptHeader, sha256.Sum256(raw))
 }
 
-// without is the environment without the variables that are at fault.
+// without is the environment without the variables that are at fault: those that
+// the faults name, else the vendor's where a fault is the vendor's, else all but
+// the state directory.
 func without(environ []string, faults Faults) []string {
-	var left []string
-	for _, e := range environ {
-		name, _, _ := strings.Cut(e, "=")
-		if !strings.HasPrefix(name, envPrefix) || !faults.Has(name) {
-			left = append(left, e)
+	named := func(name string) bool { return faults.Has(name) }
+	vendors := func(name string) bool {
+		return vendorKeyOf(name) != "" && explained(Faults{{Path: "vendor"}}, faults[0].Path)
+	}
+	any := func(name string) bool { return name != envPrefix+"STATE_DIR" }
+	for _, guilty := range []func(string) bool{named, vendors, any} {
+		left := slices.DeleteFunc(slices.Clone(environ), func(e string) bool {
+			name, _, _ := strings.Cut(e, "=")
+			return strings.HasPrefix(name, envPrefix) && guilty(name)
+		})
+		if len(left) < len(environ) {
+			return left
 		}
 	}
-	return left
+	return environ
 }
 
 // keptDirs lists where a kept configuration may lie, the likeliest first. It

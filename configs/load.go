@@ -79,7 +79,7 @@ func readLimited(path string) ([]byte, error) {
 // faults, the configuration is not one to run on.
 func compose(path string, raw []byte, environ []string, checks []Check) (*Config, Faults) {
 	doc := readDocument(path, raw)
-	env := readEnviron(environ, doc.schema)
+	env := readEnviron(environ, doc.schema, doc.vendor.Block)
 	faults := append(doc.faults, env.faults...)
 
 	base := Default()
@@ -104,22 +104,31 @@ func compose(path string, raw []byte, environ []string, checks []Check) (*Config
 	// A file that is no YAML at all has one fault; judging the defaults in its
 	// place would bury it under others.
 	if !doc.faults.Has(path) {
-		later := cfg.Validate()
+		faults.consequences(cfg.Validate(), env.from)
+		var found Faults
 		for _, check := range checks {
-			later.Merge(check(cfg)...)
+			found.Merge(check(cfg)...)
 		}
-		for _, f := range later {
-			if explained(faults, f.Path) {
-				continue
-			}
-			if name, ok := env.from[f.Path]; ok {
-				f.Path = name
-			}
-			faults.Merge(f)
-		}
+		faults.consequences(found, env.from)
 	}
 	faults.Sort()
 	return cfg, faults
+}
+
+// consequences adds the faults of a later stage, except those that only follow
+// from one found before. A value that a variable set is the variable's fault.
+func (f *Faults) consequences(later Faults, from map[string]string) {
+	var added Faults
+	for _, x := range later {
+		if explained(*f, x.Path) {
+			continue
+		}
+		if name, ok := from[x.Path]; ok {
+			x.Path = name
+		}
+		added.Merge(x)
+	}
+	f.Merge(added...)
 }
 
 // explained tells whether a fault at the path only follows from one found before,
@@ -127,7 +136,7 @@ func compose(path string, raw []byte, environ []string, checks []Check) (*Config
 func explained(faults Faults, path string) bool {
 	for _, f := range faults {
 		rest, ok := strings.CutPrefix(path, f.Path)
-		if ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+		if ok && f.Path != "" && (rest == "" || rest[0] == '.' || rest[0] == '[') {
 			return true
 		}
 	}

@@ -164,20 +164,45 @@ func TestUnusableFiles(t *testing.T) {
 }
 
 func TestChecksJoinTheReport(t *testing.T) {
-	check := func(c *configs.Config) configs.Faults {
-		f := configs.FaultsOf(c.ScannerPath(0), errors.Join(errors.New("port: missing"), errors.New("no such driver")))
-		f.Add("vendor.base_url", "must be https")
+	check := func(*configs.Config) configs.Faults {
+		f := configs.FaultsOf("", errors.Join(
+			errors.New("scanner lane-1: port: missing"), errors.New("scanner lane-1: no such driver"),
+			errors.New("scanners[1]: name: missing"), errors.New("vendor.base_url: must be https"),
+			errors.New("a sentence: with a colon"), errors.New("another sentence")))
 		f.Add("gate.name.first", "follows from another fault")
 		return f
 	}
-	path := write(t, least+"gate: {name: 7}\nscanners: [{name: lane-1, driver: serial}]\n")
+	path := write(t, least+"gate: {name: 7}\nscanners: [{name: lane-1, driver: serial}, {driver: serial}]\n")
 	_, err := configs.Load(path, []string{"USHER_VENDOR_BASE_URL=http://example.org"}, check)
-	want := `USHER_VENDOR_BASE_URL: must be https
+	want := `a sentence: with a colon
+another sentence
+USHER_VENDOR_BASE_URL: must be https
 gate.name: 7 is read as a number: put it in quotes, "7"
+scanners[1].name: must not be empty: name the lane or the scanner
 scanners[lane-1]: no such driver
 scanners[lane-1].port: missing`
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+}
+
+func TestFaultsOf(t *testing.T) {
+	if f := configs.FaultsOf("vendor", nil); f.Err() != nil {
+		t.Errorf("got %v for no error", f)
+	}
+	own := configs.Faults{{Path: "a", Text: "b"}}
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{own, "a: b"},
+		{errors.Join(own, errors.New("port: missing")), "a: b\nvendor.port: missing"},
+		{errors.Join(errors.Join(errors.New("one"), errors.New("two words: x"))), "vendor: one\nvendor: two words: x"},
+		{fmt.Errorf("both %w and %w", errors.New("x"), errors.New("y")), "vendor: both x and y"},
+	} {
+		if got := configs.FaultsOf("vendor", c.err).Error(); got != c.want {
+			t.Errorf("got\n%s\nwant\n%s", got, c.want)
+		}
 	}
 }
 
@@ -297,7 +322,7 @@ func FuzzLoad(f *testing.F) {
 		if err := os.WriteFile(path, raw, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := configs.Load(path, nil)
+		_, err := configs.Load(path, []string{"USHER_VENDOR_KEY=" + string(raw), "USHER_GATE_NAME=" + string(raw)})
 		if err != nil && strings.TrimSpace(err.Error()) == "" {
 			t.Error("faults without words")
 		}

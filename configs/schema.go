@@ -114,6 +114,14 @@ func (s schema) suggest(section, name string) string {
 	return advise(name, known)
 }
 
+// advise says what an unknown name probably stands for.
+func advise(name string, known []string) string {
+	if best := nearest(name, known); best != "" {
+		return "did you mean " + best + "?"
+	}
+	return "known here: " + strings.Join(known, ", ")
+}
+
 // nearest is the known name that a typing error may have turned into name, or "".
 func nearest(name string, known []string) string {
 	best, least := "", max(1, len(name)/3)+1
