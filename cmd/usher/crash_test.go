@@ -19,8 +19,12 @@ import (
 	"usher/scanner"
 )
 
-// kills is how often the daemon dies at a random point under load.
-const kills = 200
+// kills is how often the daemon dies at a random point under load, and ahead how
+// many codes a lane's scanner has sent that no verdict was seen on yet.
+const (
+	kills = 200
+	ahead = 8
+)
 
 // buildUsher builds the binary that is shipped, without the race detector.
 func buildUsher(t *testing.T) string {
@@ -127,6 +131,10 @@ func life(t *testing.T, r *rig.Rig, lanes []string, next map[string]int, lasts t
 	if err != nil {
 		t.Fatal(err)
 	}
+	open := map[string]chan struct{}{}
+	for _, lane := range lanes {
+		open[lane] = make(chan struct{}, ahead)
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer stream.Close()
@@ -135,6 +143,7 @@ func life(t *testing.T, r *rig.Rig, lanes []string, next map[string]int, lasts t
 			if err != nil {
 				return
 			}
+			<-open[e.Scanner]
 			if e.Verdict == scanner.Admit && !e.Repeat {
 				if _, twice := seen[e.ID]; twice {
 					t.Errorf("green light %s shown twice", e.ID)
@@ -147,7 +156,12 @@ func life(t *testing.T, r *rig.Rig, lanes []string, next map[string]int, lasts t
 	var mu sync.Mutex // guards next
 	for _, lane := range lanes {
 		wg.Go(func() {
-			for ctx.Err() == nil {
+			for {
+				select {
+				case open[lane] <- struct{}{}:
+				case <-ctx.Done():
+					return
+				}
 				mu.Lock()
 				code := ticketCode(next[lane])
 				next[lane]++
