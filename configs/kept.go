@@ -123,8 +123,8 @@ func without(environ []string, faults Faults) []string {
 	vendors := func(name string) bool {
 		return vendorKeyOf(name) != "" && explained(Faults{{Path: "vendor"}}, faults[0].Path)
 	}
-	any := func(name string) bool { return name != envPrefix+"STATE_DIR" }
-	for _, guilty := range []func(string) bool{named, vendors, any} {
+	rest := func(name string) bool { return name != envPrefix+"STATE_DIR" }
+	for _, guilty := range []func(string) bool{named, vendors, rest} {
 		left := slices.DeleteFunc(slices.Clone(environ), func(e string) bool {
 			name, _, _ := strings.Cut(e, "=")
 			return strings.HasPrefix(name, envPrefix) && guilty(name)

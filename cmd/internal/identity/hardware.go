@@ -129,8 +129,9 @@ func (h hardware) diskSerial(node string, depth int) string {
 	if _, err := os.Stat(filepath.Join(path, "partition")); err == nil {
 		path = filepath.Dir(path)
 	}
-	// SD and eMMC cards, NVMe, SCSI and SATA, virtio.
-	for _, name := range []string{"device/cid", "device/serial", "device/wwid", "wwid", "serial"} {
+	// SD and eMMC cards, NVMe, SCSI and SATA. Not a virtio disk's serial: that is a
+	// name, copied with the machine.
+	for _, name := range []string{"device/cid", "device/serial", "device/wwid", "wwid"} {
 		if s := readText(filepath.Join(path, name)); s != "" {
 			return s
 		}

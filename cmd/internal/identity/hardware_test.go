@@ -79,7 +79,7 @@ func TestASecondCardMayComeAndGo(t *testing.T) {
 // Each kind of disk keeps the id over a new network card, and each other serial
 // number gives it away as a copy.
 func TestTheDisk(t *testing.T) {
-	for _, file := range []string{"device/cid", "device/serial", "device/wwid", "wwid", "serial"} {
+	for _, file := range []string{"device/cid", "device/serial", "device/wwid", "wwid"} {
 		d := newDevice(t)
 		d.card("eth0", "pci0", macA)
 		d.disk(file, "aaaa")
@@ -95,6 +95,18 @@ func TestTheDisk(t *testing.T) {
 		if got := d.load(); got.ID == first {
 			t.Errorf("%s: another disk is taken for the same", file)
 		}
+	}
+}
+
+func TestACopiedVirtualMachine(t *testing.T) {
+	d := newDevice(t)
+	d.card("eth0", "pci0", macA)
+	d.disk("serial", "root")
+	first := d.load().ID
+	d.noCards()
+	d.card("eth0", "pci0", macB)
+	if got := d.load(); got.ID == first || !got.Cloned {
+		t.Errorf("got %+v", got)
 	}
 }
 
