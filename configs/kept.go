@@ -120,9 +120,8 @@ func unwrapKept(whole []byte) ([]byte, bool) {
 // the state directory.
 func without(environ []string, faults Faults) []string {
 	named := func(name string) bool { return faults.Has(name) }
-	vendors := func(name string) bool {
-		return vendorKeyOf(name) != "" && explained(Faults{{Path: "vendor"}}, faults[0].Path)
-	}
+	vendorFault := slices.ContainsFunc(faults, func(f Fault) bool { return explained(Faults{{Path: "vendor"}}, f.Path) })
+	vendors := func(name string) bool { return vendorFault && vendorKeyOf(name) != "" }
 	rest := func(name string) bool { return name != envPrefix+"STATE_DIR" }
 	for _, guilty := range []func(string) bool{named, vendors, rest} {
 		left := slices.DeleteFunc(slices.Clone(environ), func(e string) bool {
@@ -140,11 +139,11 @@ func without(environ []string, faults Faults) []string {
 // follows the order in which Load settles the state directory, as far as a faulty
 // file lets it.
 func keptDirs(raw []byte, environ []string) []string {
-	if dir := variables(environ)[envPrefix+"STATE_DIR"]; dir != "" {
+	if dir := variables(environ)[envPrefix+"STATE_DIR"]; filepath.IsAbs(dir) {
 		return []string{dir}
 	}
 	var dirs []string
-	if dir := stateDirIn(raw); dir != "" {
+	if dir := stateDirIn(raw); filepath.IsAbs(dir) {
 		dirs = append(dirs, dir)
 	}
 	return append(dirs, cmp.Or(stateDirectory(environ), defaultStateDir))

@@ -80,6 +80,7 @@ func TestTheKeptOneIsFound(t *testing.T) {
 		{"by systemd", broken, []string{"STATE_DIRECTORY=" + state}, true},
 		{"by systemd, the line being wrong too", broken + "state_dir: /no/such\n", []string{"STATE_DIRECTORY=" + state}, true},
 		{"not beside the variable", broken + "state_dir: " + state + "\n", []string{"USHER_STATE_DIR=" + t.TempDir(), "STATE_DIRECTORY=" + state}, false},
+		{"by systemd, the variable being no path", broken, []string{"USHER_STATE_DIR=here", "STATE_DIRECTORY=" + state}, true},
 		{"not by a relative line", broken + "state_dir: " + filepath.Base(state) + "\n", []string{"STATE_DIRECTORY=" + t.TempDir()}, false},
 	} {
 		overwrite(t, path, c.file)
