@@ -77,7 +77,7 @@ type TicketView struct {
 	Record  *Ticket `json:"record"`
 	Damaged bool    `json:"damaged"`
 	Mark    Mark    `json:"mark"`
-	// Scans are the journal's records of the code, newest first.
+	// Scans are the journal's records of the code, oldest first.
 	Scans []Event `json:"scans"`
 }
 

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/google/renameio/v2" // a file appears whole or not at all
+	"github.com/spf13/cobra"
+
+	"usher/cmd/internal/control"
+)
+
+func (a *app) exportCommand() *cobra.Command {
+	var formatName, output, stateDir string
+	cmd := &cobra.Command{
+		Use:   "export",
+		Short: "Write every scan in history, with whole codes",
+		Long: `Write every scan in history: refused ones too, whole codes, raw and corrected
+times, and what became of each.
+
+With --state-dir the files of a device that is not running are read, a copied
+directory for example; nothing in it is changed.
+
+In CSV a text that begins with = + - @ or an apostrophe gets one apostrophe in
+front, so that no spreadsheet runs it as a formula: drop one leading apostrophe
+to get the text back. JSON Lines hold every text as it is.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a.json && !cmd.Flags().Changed("format") {
+				formatName = string(control.JSONLines)
+			}
+			format, err := control.ParseFormat(formatName)
+			if err != nil {
+				return usageError("--format %q: want csv or jsonl", formatName)
+			}
+			write := func(w io.Writer) error {
+				if stateDir != "" {
+					return exportStateDir(cmd.Context(), w, stateDir, format)
+				}
+				return a.client().Export(cmd.Context(), format, w)
+			}
+			return a.exportTo(output, write)
+		},
+	}
+	cmd.Flags().StringVar(&formatName, "format", string(control.CSV), "csv or jsonl")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "the file to write, which appears only once it is whole; stdout unless given")
+	cmd.Flags().StringVar(&stateDir, "state-dir", "", "read the files of a device that is not running")
+	return cmd
+}
+
+// exportTo writes to the file, or to stdout. The file is its owner's alone: it
+// holds whole codes.
+func (a *app) exportTo(path string, write func(io.Writer) error) (err error) {
+	var out io.Writer = a.stdout
+	var file *renameio.PendingFile
+	if path != "" {
+		if file, err = renameio.NewPendingFile(path, renameio.WithPermissions(0o600)); err != nil {
+			return fmt.Errorf("write %s: %w", path, err)
+		}
+		defer func() { err = errors.Join(err, file.Cleanup()) }()
+		out = file
+	}
+	bar := a.newProgress()
+	if path == "" && isTerminal(a.stdout) {
+		bar = &progress{} // the rows themselves show that it goes on
+	}
+	err = write(&counted{w: out, show: func(n int64) { bar.show("%s written", bytesText(n)) }})
+	bar.done()
+	if err == nil && file != nil {
+		err = file.CloseAtomicallyReplace()
+	}
+	return err
+}

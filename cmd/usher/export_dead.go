@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"usher/cache/seal"
+	"usher/cmd/internal/control"
+	"usher/scanner"
+	"usher/sync/journal"
+)
+
+// exportStateDir writes the history in the state directory of a device that is
+// not running. Nothing there is changed. Without the device's key, which may be
+// in its TPM, sections and seats are missing and all else is there.
+func exportStateDir(ctx context.Context, w io.Writer, dir string, format control.Format) (err error) {
+	sealer, err := deadKey(dir)
+	if err != nil {
+		return err
+	}
+	j, err := journal.OpenReadOnly(dir, sealer)
+	if err != nil {
+		return &hintError{err, "give the directory that holds journal.db; stop a running usher first, or export without --state-dir"}
+	}
+	defer func() { err = errors.Join(err, j.Close()) }()
+	out, err := control.NewExporter(w, format)
+	if err != nil {
+		return err
+	}
+	// What can be read is written even where some of it cannot.
+	err = j.Each(ctx, func(e journal.Entry) error { return out.Write(exportRow(e, scanner.Instant{})) })
+	return errors.Join(err, out.Flush())
+}
+
+// deadKey is the device's key where it lies beside the journal. It never makes
+// one.
+func deadKey(dir string) (scanner.Sealer, error) {
+	const name = "device.key"
+	if _, err := os.Stat(filepath.Join(dir, name)); errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	key, _, err := seal.Load("", dir)
+	if err != nil {
+		return nil, fmt.Errorf("%w; take %s away to export without seats", err, name)
+	}
+	return key, nil
+}
