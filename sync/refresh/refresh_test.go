@@ -1,0 +1,389 @@
+package refresh_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"usher/cache"
+	"usher/cache/manifest"
+	"usher/cache/seal"
+	"usher/scanner"
+	"usher/sync/refresh"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var scope = scanner.Scope{Vendor: "manifest", Event: "gala"}
+
+// store is the real ticket store, as refresh wants it.
+type store struct {
+	*cache.Store
+	builds atomic.Int64
+}
+
+func (s *store) Build(ctx context.Context, meta refresh.Meta, feed func(func(scanner.Ticket, string) error) error, progress func(int)) error {
+	s.builds.Add(1)
+	return s.Store.Build(ctx, cache.Meta(meta), feed, progress)
+}
+
+// ticking is a clock of which every look is a second later.
+type ticking struct{ n atomic.Int64 }
+
+func (c *ticking) Now() scanner.Stamp {
+	up := time.Duration(c.n.Add(1)) * time.Second
+	return scanner.Stamp{Wall: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC).Add(up), Boot: "boot", Up: up}
+}
+
+func (c *ticking) True(s scanner.Stamp) scanner.Instant { return scanner.Instant{At: s.Wall} }
+
+// site is a device with a state directory and a place for its manifest.
+type site struct {
+	t     *testing.T
+	state string
+	path  string
+	store *store
+	*refresh.Refresher
+	stop func()
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{t: t, state: t.TempDir(), path: filepath.Join(t.TempDir(), "list.csv")}
+	s.boot(s.path)
+	t.Cleanup(func() { s.halt() })
+	return s
+}
+
+// boot opens the store and makes a refresher, as a start of the daemon does.
+func (s *site) boot(manifestPath string) {
+	s.t.Helper()
+	key, err := seal.New([]byte("0123456789abcdefghijklmnopqrstuv"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	opened, err := cache.Open(cache.Options{Dir: s.state, Key: key, Log: log})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.store = &store{Store: opened}
+	s.Refresher = refresh.New(refresh.Options{
+		Manifest: manifestPath, Scope: scope, Store: s.store, Read: manifest.Read, Clock: &ticking{}, Log: log,
+		Quiet: 60 * time.Millisecond, Poll: 200 * time.Millisecond,
+	})
+	s.stop = func() {}
+}
+
+func (s *site) run() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	s.stop = func() {
+		cancel()
+		if err := <-done; err != nil {
+			s.t.Errorf("Run: %v", err)
+		}
+	}
+}
+
+func (s *site) halt() {
+	s.t.Helper()
+	s.stop()
+	s.stop = func() {}
+	if err := s.store.Close(); err != nil {
+		s.t.Error(err)
+	}
+}
+
+func (s *site) reboot() {
+	s.t.Helper()
+	s.halt()
+	s.boot(s.path)
+}
+
+// list is a manifest of n tickets.
+func list(n int) string {
+	var b strings.Builder
+	b.WriteString("code,name\n")
+	for i := range n {
+		fmt.Fprintf(&b, "%08d,Anna\n", i)
+	}
+	return b.String()
+}
+
+// put replaces the manifest as one should: under another name, then renamed.
+func (s *site) put(text string) {
+	s.t.Helper()
+	if err := os.WriteFile(s.path+".part", []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.Rename(s.path+".part", s.path); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *site) count() int { return s.store.List(scope).Count }
+
+func (s *site) wait(what string, ok func() bool) {
+	s.t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("%s: never; %d tickets, %+v", what, s.count(), s.Status())
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// looked waits until the source was found unchanged anew.
+func (s *site) looked() {
+	s.t.Helper()
+	before := s.store.List(scope).Checked
+	s.wait("looked at again", func() bool { return s.store.List(scope).Checked != before })
+}
+
+func TestAManifestIsLoadedAndFollowed(t *testing.T) {
+	s := newSite(t)
+	s.put(list(3))
+	s.run()
+	s.wait("found at the start", func() bool { return s.count() == 3 })
+	s.put(list(4))
+	s.wait("renamed over", func() bool { return s.count() == 4 })
+	if err := os.WriteFile(s.path, []byte(list(5)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.wait("truncated and written", func() bool { return s.count() == 5 })
+	info := s.store.List(scope)
+	if !info.Complete || info.Checked.Boot != "boot" || info.GeneratedAt.IsZero() {
+		t.Errorf("%+v", info)
+	}
+	if st := s.Status(); st.Problem != "" || st.Running || st.LastSuccess.Boot == "" {
+		t.Errorf("%+v", st)
+	}
+}
+
+func TestAnUnchangedManifestWritesNothingAndIsFresh(t *testing.T) {
+	s := newSite(t)
+	s.put(list(3))
+	s.run()
+	s.wait("loaded", func() bool { return s.count() == 3 })
+	before, err := os.Stat(filepath.Join(s.state, "tickets.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.looked() // by itself
+	if err := os.Chtimes(s.path, time.Now(), time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	s.looked() // touched
+	s.put(list(3))
+	s.looked() // copied again
+	s.looked()
+	if err := s.Now(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if builds := s.store.builds.Load(); builds != 1 {
+		t.Errorf("%d builds", builds)
+	}
+	s.reboot()
+	s.run()
+	s.wait("fresh after the restart", func() bool { return s.Status().LastSuccess.Boot != "" })
+	s.looked()
+	after, err := os.Stat(filepath.Join(s.state, "tickets.db"))
+	if err != nil || !os.SameFile(before, after) || before.ModTime() != after.ModTime() || s.store.builds.Load() != 0 {
+		t.Errorf("the list was written anew: %v", err)
+	}
+}
+
+func TestASlowCopyIsNotLoadedInTheMiddle(t *testing.T) {
+	s := newSite(t)
+	s.put(list(3))
+	s.run()
+	s.wait("loaded", func() bool { return s.count() == 3 })
+	text := list(200)
+	file, err := os.Create(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	for i := 0; i < len(text); i += 100 {
+		if _, err := file.WriteString(text[i:min(i+100, len(text))]); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond) // the slow copy itself
+		if n := s.count(); n != 3 && i+100 < len(text) {
+			t.Fatalf("%d tickets were loaded from the middle of a copy", n)
+		}
+	}
+	s.wait("the whole", func() bool { return s.count() == 200 })
+}
+
+func TestAFileThatChangesWhileItIsReadIsReadAgain(t *testing.T) {
+	s := newSite(t)
+	s.put(list(3))
+	reads := 0
+	r := refresh.New(refresh.Options{
+		Manifest: s.path, Scope: scope, Store: s.store, Clock: &ticking{}, Log: slog.New(slog.DiscardHandler), Quiet: time.Millisecond,
+		Read: func(ctx context.Context, name string, in io.Reader, add func(scanner.Ticket, int) error) error {
+			if reads++; reads == 1 {
+				defer s.put(list(7)) // after the last byte was read
+			}
+			return manifest.Read(ctx, name, in, add)
+		},
+	})
+	if err := r.Now(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s.count() != 7 || reads != 2 {
+		t.Errorf("%d tickets after %d reads", s.count(), reads)
+	}
+}
+
+func TestAFaultyManifestChangesNothing(t *testing.T) {
+	s := newSite(t)
+	s.put(list(3))
+	s.run()
+	s.wait("loaded", func() bool { return s.count() == 3 })
+	for _, c := range []struct{ text, want string }{
+		{"code,status\n12345678,x\n", "list.csv:2: code …78: unknown status"},
+		{list(5) + "00000001,Berta\n", "list.csv:7: code …01 is already at list.csv:3"},
+		{"", "list.csv:1: no tickets in the file"},
+	} {
+		s.put(c.text)
+		s.wait(c.want, func() bool { return strings.Contains(s.Status().Problem, c.want) })
+		checked := s.store.List(scope).Checked
+		if err := s.Now(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("Now: %v", err)
+		}
+		if s.count() != 3 || s.store.List(scope).Checked != checked {
+			t.Errorf("%s: %d tickets, checked %v", c.want, s.count(), s.store.List(scope).Checked)
+		}
+	}
+	s.put(list(4))
+	s.wait("repaired", func() bool { return s.count() == 4 && s.Status().Problem == "" })
+}
+
+func TestAMissingManifestLeavesTheListAlone(t *testing.T) {
+	s := newSite(t)
+	s.put(list(3))
+	s.run()
+	s.wait("loaded", func() bool { return s.count() == 3 })
+	if err := os.Remove(s.path); err != nil {
+		t.Fatal(err)
+	}
+	s.wait("missed", func() bool { return strings.Contains(s.Status().Problem, "is not there; copy it there") })
+	checked := s.store.List(scope).Checked
+	if err := s.Now(t.Context()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("Now: %v", err)
+	}
+	if s.count() != 3 || s.store.List(scope).Checked != checked {
+		t.Error("a missing manifest counts as fresh, or took the list away")
+	}
+	s.put(list(3))
+	s.wait("back", func() bool { return s.Status().Problem == "" && s.store.List(scope).Checked != checked })
+	if s.store.builds.Load() != 1 {
+		t.Error("the same list was built again")
+	}
+}
+
+func TestTheDirectoryMayComeLater(t *testing.T) {
+	s := newSite(t)
+	s.halt()
+	dir := filepath.Join(filepath.Dir(s.path), "usb", "lists")
+	s.path = filepath.Join(dir, "list.csv")
+	s.boot(s.path)
+	s.run()
+	s.wait("missed", func() bool { return strings.Contains(s.Status().Problem, "is not there") })
+	for n := 3; n < 5; n++ {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		s.put(list(n))
+		s.wait("there", func() bool { return s.count() == n })
+		if err := os.RemoveAll(filepath.Dir(dir)); err != nil {
+			t.Fatal(err)
+		}
+		s.wait("gone", func() bool { return strings.Contains(s.Status().Problem, "is not there") })
+	}
+}
+
+func TestADirectoryIsNoManifest(t *testing.T) {
+	s := newSite(t)
+	if err := os.Mkdir(s.path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Now(t.Context()); err == nil || !strings.Contains(err.Error(), "is no file") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestAnImportStaysUntilTheManifestSaysSomethingNew(t *testing.T) {
+	s := newSite(t)
+	s.put(list(3))
+	if err := s.Now(t.Context()); err != nil || s.count() != 3 {
+		t.Fatalf("%d, %v", s.count(), err)
+	}
+	if err := s.Import(t.Context(), "/media/usb/other.jsonl", strings.NewReader(`{"code":"1"}`)); err != nil || s.count() != 1 {
+		t.Fatalf("%d, %v", s.count(), err)
+	}
+	if err := s.Now(t.Context()); err != nil || s.count() != 1 {
+		t.Errorf("the older manifest came back: %d, %v", s.count(), err)
+	}
+	s.reboot()
+	s.run()
+	s.looked()
+	s.looked()
+	if s.count() != 1 {
+		t.Errorf("after a restart the older manifest came back: %d", s.count())
+	}
+	if err := os.Remove(s.path); err != nil { // say, the stick is taken out
+		t.Fatal(err)
+	}
+	s.wait("missed", func() bool { return s.Status().Problem != "" })
+	if err := s.Import(t.Context(), "again.csv", strings.NewReader(list(2))); err != nil || s.count() != 2 {
+		t.Fatalf("%d, %v", s.count(), err)
+	}
+	s.put(list(3)) // and put in again
+	s.wait("back", func() bool { return s.Status().Problem == "" })
+	s.looked()
+	if s.count() != 2 {
+		t.Errorf("the older manifest came back with its stick: %d", s.count())
+	}
+	s.put(list(4))
+	s.wait("a new manifest", func() bool { return s.count() == 4 })
+}
+
+func TestAnImportWithoutAManifest(t *testing.T) {
+	s := newSite(t)
+	s.halt()
+	s.boot("")
+	s.run()
+	if err := s.Now(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := s.Import(t.Context(), "list.csv", strings.NewReader(list(3))); err != nil || s.count() != 3 {
+		t.Fatalf("%d, %v", s.count(), err)
+	}
+	cut := io.MultiReader(strings.NewReader(list(2)), iotest.ErrReader(io.ErrUnexpectedEOF))
+	if err := s.Import(t.Context(), "list.csv", cut); !errors.Is(err, io.ErrUnexpectedEOF) || s.count() != 3 {
+		t.Errorf("cut off: %d, %v", s.count(), err)
+	}
+	if err := s.Import(t.Context(), "dir/bad.csv", strings.NewReader("code\n\x01\n")); err == nil || !strings.Contains(err.Error(), " bad.csv:2: code") || s.count() != 3 {
+		t.Errorf("faulty: %d, %v", s.count(), err)
+	}
+	if files, _ := filepath.Glob(filepath.Join(s.state, "*")); len(files) != 1 {
+		t.Errorf("left behind: %v", files)
+	}
+}
