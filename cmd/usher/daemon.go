@@ -198,7 +198,8 @@ func (d *usherd) superviseLanes(s, old *setup) {
 			running[lanePrint(old.cfg, i)] = sup
 		}
 	}
-	judge := func(ctx context.Context, r scanner.Reading) { d.house.gate.Judge(ctx, r) }
+	// A scan that was begun is ended, also while the daemon stops.
+	judge := func(ctx context.Context, r scanner.Reading) { d.house.gate.Judge(context.WithoutCancel(ctx), r) }
 	for i, sc := range s.scanners {
 		sup := running[lanePrint(s.cfg, i)]
 		if sup == nil {

@@ -13,7 +13,6 @@ import (
 	"usher/cache/manifest"
 	"usher/cmd/internal/control"
 	"usher/configs"
-	"usher/devices"
 	"usher/scanner"
 	"usher/sync/clock"
 )
@@ -63,6 +62,9 @@ func inspect(ctx context.Context, configPath string, environ []string) findings 
 		return f
 	}
 	f.add("configuration", gradeOK, "%s: %s", configPath, cfg)
+	for _, warning := range cfg.Warnings() {
+		f.add(warning.Path, gradeWarn, "%s", warning.Text)
+	}
 	inspectState(&f, cfg)
 	status := inspectDaemon(ctx, &f, cfg)
 	inspectScanners(ctx, &f, cfg, status)
@@ -157,26 +159,12 @@ func inspectScanners(ctx context.Context, f *findings, cfg *configs.Config, stat
 			f.add("scanner "+s.Name, gradeOK, "reads %s", s.Opener.Source())
 			continue
 		}
-		if err := touch(ctx, s); err != nil {
+		if err := s.Try(ctx); err != nil {
 			f.add("scanner "+s.Name, gradeFail, "%v", err)
 			continue
 		}
 		f.add("scanner "+s.Name, gradeOK, "%s can be opened", s.Opener.Source())
 	}
-}
-
-// touch opens the scanner and lets go of it at once.
-func touch(ctx context.Context, s devices.Scanner) error {
-	device, err := s.Opener.Open(ctx)
-	if err != nil {
-		return err
-	}
-	ended, end := context.WithCancel(ctx)
-	end()
-	if err := device.Run(ended, func(string) {}); err != nil && !errors.Is(err, context.Canceled) {
-		return err
-	}
-	return nil
 }
 
 func inspectManifest(ctx context.Context, f *findings, cfg *configs.Config) {

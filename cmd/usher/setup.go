@@ -32,12 +32,12 @@ type setup struct {
 func checkBlocks(cfg *configs.Config) configs.Faults {
 	var faults configs.Faults
 	vendor, err := openVendor(cfg)
-	faults.Merge(configs.FaultsOf("", err)...)
+	faults.Merge(configs.FaultsOf("vendor", err)...)
 	if err == nil {
 		faults.Merge(checkVendor(cfg, vendor)...)
 	}
 	_, err = openScanners(cfg)
-	faults.Merge(configs.FaultsOf("", err)...)
+	faults.Merge(configs.FaultsOf("scanners", err)...)
 	return faults
 }
 
