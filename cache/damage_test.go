@@ -226,6 +226,30 @@ func TestLeftoversAreRemoved(t *testing.T) {
 	}
 }
 
+func TestABuildWritesOverWhatCouldNotBeRemoved(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	defer s.Close()
+	if err := build(t, s, samples(100)...); err != nil {
+		t.Fatal(err)
+	}
+	stale, err := os.ReadFile(filepath.Join(dir, "tickets.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"tickets.db.next", "tickets.db.sort"} {
+		if err := os.WriteFile(filepath.Join(dir, name), stale, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := build(t, s, samples(10)...); err != nil {
+		t.Fatal(err)
+	}
+	if damaged := tells(t, s, 10); damaged != 0 {
+		t.Errorf("%d damaged", damaged)
+	}
+}
+
 // buildForEver is the process that TestKilledBuilds kills.
 func buildForEver(dir string) {
 	tb := &testing.T{}

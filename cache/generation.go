@@ -102,6 +102,7 @@ func openGeneration(path string, key *seal.Key) (g *generation, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
+			// bbolt may have left with a lock held: closing it could wait for ever.
 			g, err = nil, fmt.Errorf("%s is damaged: %v", path, p)
 		}
 	}()

@@ -101,7 +101,7 @@ func TestSortWithManyRunsAndPasses(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.close()
-		s.limit, s.fan = rapid.IntRange(50, 400).Draw(t, "limit"), rapid.IntRange(2, 4).Draw(t, "fan")
+		s.limit, s.fan = rapid.SampledFrom([]int{50, 200, 400, 4000}).Draw(t, "limit"), rapid.IntRange(2, 4).Draw(t, "fan")
 		type row struct{ index, place, sealed string }
 		var want, got []row
 		for i := range rapid.IntRange(0, 120).Draw(t, "rows") {

@@ -67,6 +67,9 @@ func (r *reader) search(words []string, found []scanner.Ticket, limit int, from 
 		}
 		key, value = r.cursor.Next()
 	}
+	if bytes.Compare(key, from) <= 0 { // the end, or damage that leads in a circle
+		return all, nil
+	}
 	return all, bytes.Clone(key)
 }
 

@@ -83,6 +83,8 @@ type Status struct {
 	// LastSuccess is when the source was last read or found unchanged; zero:
 	// never since the start.
 	LastSuccess scanner.Stamp
+	// Settling says that the manifest changed and is waited for to be quiet.
+	Settling bool
 	// Running says that a list is being loaded.
 	Running bool
 }
@@ -123,7 +125,8 @@ func (r *Refresher) Now(ctx context.Context) error {
 
 // Import replaces the list with the manifest read from body, which is called
 // name in errors. Nothing of it is written to the disk unsealed. The list stays
-// until the configured manifest's content changes.
+// until the configured manifest's content changes. A body that stalls holds up
+// every other load: bound it by the context or the connection.
 func (r *Refresher) Import(ctx context.Context, name string, body io.Reader) error {
 	if err := r.take(ctx); err != nil {
 		return err
@@ -178,6 +181,12 @@ func (r *Refresher) running(on bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.st.Running = on
+}
+
+func (r *Refresher) settling(on bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.st.Settling = on
 }
 
 func (r *Refresher) succeeded(at scanner.Stamp) {

@@ -81,7 +81,7 @@ func (s *site) boot(manifestPath string) {
 	s.store = &store{Store: opened}
 	s.Refresher = refresh.New(refresh.Options{
 		Manifest: manifestPath, Scope: scope, Store: s.store, Read: manifest.Read, Clock: &ticking{}, Log: log,
-		Quiet: 60 * time.Millisecond, Poll: 200 * time.Millisecond,
+		Quiet: 100 * time.Millisecond, Poll: 150 * time.Millisecond,
 	})
 	s.stop = func() {}
 }
@@ -169,7 +169,7 @@ func TestAManifestIsLoadedAndFollowed(t *testing.T) {
 	if !info.Complete || info.Checked.Boot != "boot" || info.GeneratedAt.IsZero() {
 		t.Errorf("%+v", info)
 	}
-	if st := s.Status(); st.Problem != "" || st.Running || st.LastSuccess.Boot == "" {
+	if st := s.Status(); st.Problem != "" || st.Running || st.Settling || st.LastSuccess.Boot == "" {
 		t.Errorf("%+v", st)
 	}
 }
@@ -212,22 +212,28 @@ func TestASlowCopyIsNotLoadedInTheMiddle(t *testing.T) {
 	s.put(list(3))
 	s.run()
 	s.wait("loaded", func() bool { return s.count() == 3 })
-	text := list(200)
+	rows := strings.SplitAfter(list(60), "\n")
 	file, err := os.Create(s.path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	for i := 0; i < len(text); i += 100 {
-		if _, err := file.WriteString(text[i:min(i+100, len(text))]); err != nil {
+	for i, row := range rows {
+		if _, err := file.WriteString(row); err != nil {
 			t.Fatal(err)
 		}
+		if i == len(rows)-1 {
+			break
+		}
 		time.Sleep(10 * time.Millisecond) // the slow copy itself
-		if n := s.count(); n != 3 && i+100 < len(text) {
+		if n := s.count(); n != 3 {
 			t.Fatalf("%d tickets were loaded from the middle of a copy", n)
 		}
 	}
-	s.wait("the whole", func() bool { return s.count() == 200 })
+	if !s.Status().Settling {
+		t.Error("nobody is told that the manifest is waited for")
+	}
+	s.wait("the whole", func() bool { return s.count() == 60 })
 }
 
 func TestAFileThatChangesWhileItIsReadIsReadAgain(t *testing.T) {

@@ -55,6 +55,7 @@ func (r *Refresher) Run(ctx context.Context) error {
 			return nil
 		}
 		unsettled := r.look(ctx, settled)
+		r.settling(unsettled)
 		r.give()
 		if unsettled {
 			settle.Reset(r.o.Quiet)
