@@ -36,6 +36,9 @@ const (
 	drift = 100e-6
 	// wallError is what a clock set by hand is taken to be off by.
 	wallError = 2 * time.Second
+	// askEvery is how often the kernel is asked about NTP: asking takes longer
+	// than reading a clock, and every scan reads one.
+	askEvery = time.Second
 )
 
 // Clock implements scanner.Clock on the kernel's clocks.
@@ -47,6 +50,11 @@ type Clock struct {
 	trust  Trust
 	floor  time.Time
 	anchor anchor
+	// asked is when the kernel was last asked whether NTP keeps its clock, and
+	// what it said.
+	asked  time.Duration
+	synced bool
+	off    time.Duration
 }
 
 // source is how the kernel is asked; tests stand in for it.
@@ -99,14 +107,22 @@ func (c *Clock) SetTrust(t Trust) {
 
 // Now is the present moment.
 func (c *Clock) Now() scanner.Stamp {
-	synced, off := c.read.synced()
 	wall, up := c.read.wall(), c.read.up()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !synced && c.trust == Wall {
-		synced, off = true, wallError
+	// An anchor takes a wall clock that was read before the kernel vouched for
+	// it: a step in between makes the kernel say no.
+	vouched := false
+	if c.asked == 0 || up-c.asked >= askEvery {
+		c.asked = up
+		c.synced, c.off = c.read.synced()
+		vouched = c.synced
 	}
-	if synced {
+	synced, off := c.synced, c.off
+	if !synced && c.trust == Wall {
+		synced, vouched, off = true, true, wallError
+	}
+	if vouched {
 		fresh := anchor{up: up, at: wall, off: off, good: true}
 		if !c.anchor.good || fresh.off <= c.anchor.errorAt(up) {
 			c.anchor = fresh
