@@ -1,6 +1,8 @@
 package journal
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -28,13 +30,22 @@ type batch struct {
 	effects []func(*index)
 	// counted is what this batch adds to the tallies.
 	counted []count
+	// marks are the newest marks as this batch leaves them.
+	marks map[string]batchMark
+}
+
+// batchMark is a mark that a batch changed; inTree says that it put it there.
+type batchMark struct {
+	markEntry
+	inTree bool
 }
 
 // run applies the requests and then what rides along with them.
 func (b *batch) run(reqs []*request) error {
-	var notes int
+	var notes, marks int
 	var snap, last bool
 	for _, r := range reqs {
+		marks = max(marks, r.marks)
 		snap, last = snap || r.snapshot, last || r.last
 		notes = max(notes, r.notes)
 		if r.apply == nil {
@@ -44,6 +55,9 @@ func (b *batch) run(reqs []*request) error {
 		if r.err = r.apply(b); isFatal(r.err) {
 			return r.err
 		}
+	}
+	if err := b.checkpoint(marks); err != nil {
+		return err
 	}
 	if notes == 0 {
 		notes = ridingNotes
@@ -188,9 +202,16 @@ func (b *batch) encode(bucket []byte, k kind, h hint, key []byte, v any) error {
 // mark reads a ticket's mark; the zero entry where there is none. A mark that
 // is known to exist and is not found is damage.
 func (b *batch) mark(scope scanner.Scope, code scanner.Code, key []byte) (markEntry, error) {
+	if own, ok := b.marks[string(key)]; ok {
+		return own.markEntry, nil
+	}
+	fresh, ok, inTree := b.j.fresh(key)
+	if ok {
+		return fresh, nil
+	}
 	raw := b.get(bucketState, key)
 	if raw == nil {
-		if _, own := b.over.old(bucketState, key); !own && b.j.hasMark(key) {
+		if _, own := b.over.old(bucketState, key); !own && inTree {
 			return markEntry{}, damaged("mark %x is lost", key)
 		}
 		return markEntry{Scope: scope, Code: code}, nil
@@ -200,14 +221,78 @@ func (b *batch) mark(scope scanner.Scope, code scanner.Code, key []byte) (markEn
 	return m, err
 }
 
-// putMark writes the next revision of a mark.
+// freshMark is the next revision of a mark, told by the record that made it and
+// by nothing else on the disk yet: an admission appends to the log and writes
+// no other tree.
+func (b *batch) freshMark(key []byte, rec *logEntry) {
+	m := markEntry{Scope: rec.Scope, Code: rec.Code, Ver: rec.markVer(), Mark: *rec.After}
+	b.keep(key, batchMark{markEntry: m})
+	b.effect(func(ix *index) { ix.fresh[string(key)] = m })
+}
+
+func (b *batch) keep(key []byte, m batchMark) {
+	if b.marks == nil {
+		b.marks = make(map[string]batchMark)
+	}
+	b.marks[string(key)] = m
+}
+
+// putMark writes the next revision of a mark into the state tree.
 func (b *batch) putMark(key []byte, m markEntry) error {
 	m.Mark.Rev++
 	m.Ver = b.ver()
-	if err := b.encode(bucketState, kindMark, hintNone, key, m); err != nil {
+	old := b.get(bucketState, key)
+	if fresh, ok, _ := b.j.fresh(key); ok {
+		// What the tree holds is older than what the log tells.
+		var err error
+		if old, err = encode(kindMark, hintNone, key, fresh); err != nil {
+			return err
+		}
+	}
+	raw, err := encode(kindMark, hintNone, key, m)
+	if err != nil {
 		return err
 	}
-	b.effect(func(ix *index) { ix.marks[markHash(key)] = struct{}{} })
+	b.over.add(bucketState, key, old, raw)
+	return b.storeMark(key, m, raw)
+}
+
+// storeMark puts a mark into the tree as it is.
+func (b *batch) storeMark(key []byte, m markEntry, raw []byte) error {
+	if err := b.putQuiet(bucketState, key, raw); err != nil {
+		return err
+	}
+	b.keep(key, batchMark{markEntry: m, inTree: true})
+	b.effect(func(ix *index) {
+		ix.marks[markHash(key)] = struct{}{}
+		delete(ix.fresh, string(key))
+	})
+	return nil
+}
+
+// checkpoint moves up to n fresh marks, the oldest, into the state tree.
+func (b *batch) checkpoint(n int) error {
+	if n == 0 {
+		return nil
+	}
+	b.j.mu.Lock()
+	fresh := slices.SortedFunc(maps.Values(b.j.index.fresh), func(x, y markEntry) int { return cmp.Compare(x.Ver, y.Ver) })
+	b.j.mu.Unlock()
+	for _, m := range fresh[:min(n, len(fresh))] {
+		key := m.key()
+		if _, own := b.marks[string(key)]; own {
+			// Changed in this very batch.
+			continue
+		}
+		raw, err := encode(kindMark, hintNone, key, m)
+		if err != nil {
+			return fatal(err)
+		}
+		// Not to be put back: what it says is confirmed already.
+		if err := b.storeMark(key, m, raw); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -275,7 +360,11 @@ func (b *batch) restoreMark(c change) error {
 	}
 	was.Scope, was.Code, was.Ver = failed.Scope, failed.Code, b.ver()
 	was.Mark.Rev = failed.Mark.Rev + 1
-	return b.encode(bucketState, kindMark, hintNone, c.key, was)
+	raw, err := encode(kindMark, hintNone, c.key, was)
+	if err != nil {
+		return err
+	}
+	return b.storeMark(c.key, was, raw)
 }
 
 func (b *batch) restoreFate(c change, over *overlay) error {

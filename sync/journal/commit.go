@@ -77,23 +77,19 @@ func (b *batch) change(ch scanner.Change, sealed []byte) (uint64, error) {
 	}
 
 	rec.Seq = b.nextSeq()
-	m := markEntry{Scope: rec.Scope, Code: rec.Code}
 	if ch.Mark != nil {
-		m.Mark = *ch.Mark
-		if m.Mark.Last == scanner.SelfSeq {
-			m.Mark.Last = rec.Seq
-		}
-		after := m.Mark
+		after := *ch.Mark
 		after.Rev++
+		if after.Last == scanner.SelfSeq {
+			after.Last = rec.Seq
+		}
 		rec.After = &after
 	}
 	if err := b.appendRecord(&rec); err != nil {
 		return 0, err
 	}
-	if ch.Mark != nil {
-		if err := b.putMark(key, m); err != nil {
-			return 0, fatal(err)
-		}
+	if rec.After != nil {
+		b.freshMark(key, &rec)
 	}
 	if ch.Fate != nil {
 		if err := b.putFate(&other.Record, fate); err != nil {

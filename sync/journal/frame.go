@@ -81,9 +81,11 @@ func encode(k kind, h hint, key []byte, v any) ([]byte, error) {
 	raw[4], raw[5], raw[6] = schema, byte(k), byte(h)
 	binary.BigEndian.PutUint32(raw[8:], uint32(len(payload)))
 	raw = append(raw, payload...)
-	binary.BigEndian.PutUint32(raw[12:], checksum(raw, key))
+	sign(raw, key)
 	return raw, nil
 }
+
+func sign(raw, key []byte) { binary.BigEndian.PutUint32(raw[12:], checksum(raw, key)) }
 
 // checksum covers everything of the frame but the checksum itself, and the key.
 func checksum(raw, key []byte) uint32 {

@@ -111,6 +111,16 @@ func open(t testing.TB, opts Options) *Journal {
 	return j
 }
 
+// reopen opens a journal that the test closes itself.
+func reopen(t testing.TB, opts Options) *Journal {
+	t.Helper()
+	j, err := Open(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
 func closeAndCheck(t testing.TB, j *Journal) {
 	t.Helper()
 	if err := j.Close(); err != nil {
@@ -119,9 +129,16 @@ func closeAndCheck(t testing.TB, j *Journal) {
 	checkFile(t, j.opts.Dir)
 }
 
+// reporter is what a test and a rapid check have in common.
+type reporter interface {
+	Helper()
+	Error(args ...any)
+	Errorf(format string, args ...any)
+}
+
 // checkFile proves the invariants of the file: bbolt's own, every frame, every
 // count, and an index that is the same however it is made.
-func checkFile(t testing.TB, dir string) {
+func checkFile(t reporter, dir string) {
 	t.Helper()
 	s, err := openStore(filepath.Join(dir, fileName), storeOptions{readOnly: true})
 	if err != nil {

@@ -22,9 +22,11 @@ type index struct {
 	owed      map[uint64]owed
 	parked    map[uint64]struct{}
 	conflicts map[uint64]struct{}
-	// marks holds a hash of every mark's key: a look-up that misses one of them
-	// has met a damaged tree.
-	marks    map[uint64]struct{}
+	// marks holds a hash of every key of the state tree: a look-up that misses
+	// one of them has met a damaged tree.
+	marks map[uint64]struct{}
+	// fresh are the marks that the log tells and the state tree does not yet.
+	fresh    map[string]markEntry
 	attempts map[string][]Attempt
 	tallies  map[string]*tally
 	// admissions is the newest of each scanner.
@@ -37,6 +39,7 @@ func newIndex() *index {
 		parked:     make(map[uint64]struct{}),
 		conflicts:  make(map[uint64]struct{}),
 		marks:      make(map[uint64]struct{}),
+		fresh:      make(map[string]markEntry),
 		attempts:   make(map[string][]Attempt),
 		tallies:    make(map[string]*tally),
 		admissions: make(map[string]scanner.Record),
@@ -45,11 +48,14 @@ func newIndex() *index {
 
 func markHash(key []byte) uint64 { return binary.BigEndian.Uint64(key) }
 
-func (j *Journal) hasMark(key []byte) bool {
+// fresh gives a mark that is not in the state tree yet, and whether the tree
+// must hold one.
+func (j *Journal) fresh(key []byte) (m markEntry, ok, inTree bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	_, ok := j.index.marks[markHash(key)]
-	return ok
+	m, ok = j.index.fresh[string(key)]
+	_, inTree = j.index.marks[markHash(key)]
+	return m, ok, inTree
 }
 
 // settle puts the record where its present fate belongs.

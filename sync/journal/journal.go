@@ -15,12 +15,14 @@
 //
 //	meta      what the file is, reserved numbers, counts not to be made again
 //	log       seq -> record; append-only, never modified: outbox and history
-//	state     sha256(scope, code) -> mark
+//	state     sha256(scope, code) -> mark, as of a recent record
 //	fate      seq -> what became of the record since
 //	attempts  id -> a vendor's call that has no answer yet
 //	memory    name -> what a vendor must remember
 //
-// An admission writes only log and state. Every value is a frame with a magic,
+// An admission appends to the log and writes nothing else: its record carries
+// the mark that it leaves. Those marks are kept in memory and moved to the state
+// tree in the background; opening reads the log's tail for the rest. Every value is a frame with a magic,
 // a version and a checksum that covers its key (frame.go), and every bucket
 // counts its keys in its own header, so that a flipped bit is an error and
 // never an absent mark. Which records are pending, parked or in conflict is
@@ -352,7 +354,7 @@ func (j *Journal) Close() error {
 	if j.readOnly {
 		return j.closeStore()
 	}
-	err := j.submit(context.Background(), &request{last: true, snapshot: true})
+	err := j.submit(context.Background(), &request{last: true, snapshot: true, marks: allMarks})
 	if errors.Is(err, errClosed) {
 		return nil
 	}

@@ -169,7 +169,7 @@ func (l *loader) tail() error {
 		l.out.next = max(l.out.next, seq+1)
 		_, settled := l.fates[seq]
 		open := !settled && h == hintPending
-		if !open && seq <= l.snap.Upto {
+		if !open && seq <= min(l.snap.Upto, l.snap.Marked) {
 			continue
 		}
 		rec, err := l.record(key)
@@ -182,10 +182,38 @@ func (l *loader) tail() error {
 		if seq > l.snap.Upto {
 			l.ix.add(countOf(&rec.Record, l.undone))
 		}
+		if seq > l.snap.Marked {
+			if err := l.fresh(&rec); err != nil {
+				return err
+			}
+		}
 	}
 	if n != in.Sequence() {
 		return damaged("the log holds %d records of %d", n, in.Sequence())
 	}
+	return nil
+}
+
+// fresh takes a mark from the record that made it, unless the state tree holds
+// a newer one.
+func (l *loader) fresh(rec *logEntry) error {
+	if rec.After == nil {
+		return nil
+	}
+	m := markEntry{Scope: rec.Scope, Code: rec.Code, Ver: rec.markVer(), Mark: *rec.After}
+	key := m.key()
+	if raw := l.tx.Bucket(bucketState).Get(key); raw != nil {
+		var stored markEntry
+		if err := decode(kindMark, key, raw, &stored); err != nil {
+			return err
+		}
+		if !m.newer(&stored) {
+			return nil
+		}
+	} else if _, lost := l.ix.marks[markHash(key)]; lost {
+		return damaged("mark %x is lost", key)
+	}
+	l.ix.fresh[string(key)] = m
 	return nil
 }
 
@@ -205,6 +233,10 @@ func (l *loader) recent() error {
 		}
 		if i == 0 {
 			l.out.newest = rec.At
+		}
+		// New records go where the branches say: they must lead here.
+		if l.tx.Bucket(bucketLog).Get(key) == nil {
+			return damaged("record %d is lost", rec.Seq)
 		}
 		l.ix.recent(unseal(&rec, l.sealer))
 		key, raw = c.Prev()

@@ -44,7 +44,10 @@ type seqs struct {
 type snapshot struct {
 	// Upto: every record up to this seq is in the tallies.
 	Upto uint64 `json:"upto"`
-	// Watermark: no record below it is pending without a fate record.
+	// Marked: the marks of every record up to this seq are in the state tree.
+	Marked uint64 `json:"marked"`
+	// Watermark: no record below it is pending without a fate record, missing in
+	// the tallies, or ahead of the state tree.
 	Watermark uint64 `json:"watermark"`
 	// Below is how many log records have a seq below Watermark.
 	Below   uint64  `json:"below"`
@@ -66,6 +69,9 @@ type logEntry struct {
 	Sealed []byte        `json:"sealed,omitempty"`
 	After  *scanner.Mark `json:"after,omitempty"`
 }
+
+// markVer is the version of the mark that the record made.
+func (e *logEntry) markVer() uint64 { return e.Seq + 1 }
 
 // markEntry is a ticket's gate state. Ver orders the versions of one key over
 // deletions, where Rev begins anew.

@@ -68,9 +68,10 @@ func (j *Journal) readOnce(fn func(reader) error) (*store, error) {
 // cannot be read.
 func (j *Journal) Mark(scope scanner.Scope, code scanner.Code) (scanner.Mark, error) {
 	key := markKey(scope, code)
-	expected := j.hasMark(key)
-	var m markEntry
-	var found bool
+	m, found, inTree := j.fresh(key)
+	if found {
+		return m.Mark, nil
+	}
 	err := j.read(func(r reader) error {
 		m = markEntry{}
 		raw := r.get(bucketState, key)
@@ -79,7 +80,7 @@ func (j *Journal) Mark(scope scanner.Scope, code scanner.Code) (scanner.Mark, er
 		}
 		return decode(kindMark, key, raw, &m)
 	})
-	if err != nil || found || !expected {
+	if err != nil || found || !inTree {
 		return m.Mark, err
 	}
 	// It was there a moment ago: swept meanwhile, or lost. The leader knows.

@@ -248,7 +248,7 @@ func (f *salvaged) recount() snapshot {
 	for _, t := range f.snap.Tallies {
 		ix.tallies[t.Event] = &t
 	}
-	snap := snapshot{Upto: f.snap.Upto, Watermark: f.next()}
+	snap := snapshot{Upto: max(f.snap.Upto, f.next()-1), Marked: f.next() - 1, Watermark: f.next()}
 	undone := func(seq uint64) (scanner.Direction, bool) {
 		if rec, ok := f.log[seq]; ok {
 			return rec.Direction, true
@@ -260,7 +260,6 @@ func (f *salvaged) recount() snapshot {
 		if seq > f.snap.Upto {
 			ix.add(countOf(&rec.Record, undone))
 		}
-		snap.Upto = max(snap.Upto, seq)
 		if f.fate(seq) == scanner.FatePending {
 			snap.Watermark = min(snap.Watermark, seq)
 		}

@@ -15,6 +15,11 @@ const (
 	snapshotEvery   = 10 * time.Minute
 	snapshotRecords = 1000
 	sweepEvery      = time.Hour
+	// marksPerCommit bounds a checkpoint's transaction: each mark is a page of
+	// its own, and an admission may be waiting behind.
+	marksPerCommit = 32
+	// allMarks is every fresh mark there can be.
+	allMarks = 1 << 30
 )
 
 // Run writes notes soon, tries an unwritable journal again, keeps opening fast
@@ -67,30 +72,41 @@ func (j *Journal) retry() <-chan time.Time {
 	return time.After(retryAfter)
 }
 
-// flush writes every note there is.
+// flush writes every note there is, and, once enough has gathered, what opening
+// would have to read again.
 func (j *Journal) flush(ctx context.Context) error {
 	for {
 		j.mu.Lock()
-		left, behind := len(j.notes), j.next-min(j.next, j.upto) > snapshotRecords
-		ok := j.unwritable == nil
+		notes, ok := len(j.notes), j.unwritable == nil
+		behind := j.next-min(j.next, j.upto) > snapshotRecords
 		j.mu.Unlock()
-		if left == 0 && ok && !behind {
+		switch {
+		case notes > 0 || !ok:
+			if err := j.submit(ctx, &request{notes: snapshotRecords}); err != nil {
+				return err
+			}
+		case behind:
+			return j.snapshot(ctx)
+		default:
 			return nil
-		}
-		err := j.submit(ctx, &request{notes: snapshotRecords, snapshot: behind})
-		if err != nil {
-			return err
 		}
 	}
 }
 
-// snapshot writes what opening then need not count.
+// snapshot moves the fresh marks to the state tree, a few at a time, and then
+// writes what opening need not count.
 func (j *Journal) snapshot(ctx context.Context) error {
 	j.mu.Lock()
 	same := j.next-1 == j.upto && len(j.notes) == 0
+	fresh := len(j.index.fresh)
 	j.mu.Unlock()
-	if same {
+	if same && fresh == 0 {
 		return nil
+	}
+	for ; fresh > 0; fresh -= marksPerCommit {
+		if err := j.submit(ctx, &request{marks: marksPerCommit}); err != nil {
+			return err
+		}
 	}
 	return j.submit(ctx, &request{snapshot: true})
 }

@@ -64,6 +64,8 @@ func salvage(path string) (*salvaged, error) {
 		}
 		found.complete(stale, whole)
 	}
+	// What the state tree does not hold yet, only the log tells.
+	found.marksFromLog(found.snap.Marked, false)
 	if found.newer {
 		return nil, fmt.Errorf("%s: %w; install that version or a later one, nothing was changed", path, ErrNewer)
 	}
@@ -267,7 +269,7 @@ func (f *salvaged) complete(stale *salvaged, whole map[string]bool) {
 		for _, e := range stale.marks {
 			f.keepMark(e)
 		}
-		f.marksFromLog()
+		f.marksFromLog(0, true)
 	}
 	if !whole[string(bucketMemory)] {
 		for key, e := range stale.memory {
@@ -290,21 +292,24 @@ func (f *salvaged) complete(stale *salvaged, whole map[string]bool) {
 }
 
 // marksFromLog makes those marks again whose newest version is only told by the
-// record that made it. What happened to its movements since is told by their
-// fates.
-func (f *salvaged) marksFromLog() {
+// record that made it, of the records after a seq. Where the state tree lost
+// what happened to their movements since, the movements' fates tell it.
+func (f *salvaged) marksFromLog(after uint64, recount bool) {
 	made := make(map[string]*markEntry)
 	for _, seq := range f.seqs() {
 		rec := f.log[seq]
-		if rec.After == nil {
+		if rec.After == nil || seq <= after {
 			continue
 		}
-		m := &markEntry{Scope: rec.Scope, Code: rec.Code, Ver: seq + 1, Mark: *rec.After}
+		m := &markEntry{Scope: rec.Scope, Code: rec.Code, Ver: rec.markVer(), Mark: *rec.After}
 		key := string(m.key())
-		if had := f.marks[key]; had != nil && had.Ver >= m.Ver {
+		if had := f.marks[key]; had != nil && !m.newer(had) {
 			continue
 		}
 		f.marks[key], made[key] = m, m
+	}
+	if !recount {
+		return
 	}
 	for _, m := range made {
 		m.Mark.Open = 0

@@ -25,8 +25,19 @@ func (b *batch) writeSnapshot(upto uint64) error {
 	}
 	// The tallies as this batch will leave them.
 	sum := newIndex()
-	snap := snapshot{Upto: upto, Watermark: upto + 1}
+	snap := snapshot{Upto: upto, Marked: upto}
 	b.j.mu.Lock()
+	for key, m := range b.j.index.fresh {
+		if own, ok := b.marks[key]; !ok || !own.inTree {
+			snap.Marked = min(snap.Marked, m.Ver-2)
+		}
+	}
+	for _, own := range b.marks {
+		if !own.inTree {
+			snap.Marked = min(snap.Marked, own.Ver-2)
+		}
+	}
+	snap.Watermark = min(snap.Upto, snap.Marked) + 1
 	for event, t := range b.j.index.tallies {
 		kept := *t
 		sum.tallies[event] = &kept

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"go.etcd.io/bbolt"
 
@@ -21,6 +22,8 @@ type request struct {
 	apply func(*batch) error
 	// notes is how many notes may ride along; zero: a few.
 	notes int
+	// marks is how many fresh marks move to the state tree.
+	marks int
 	// snapshot asks for the counts to be written, last for the end of life: no
 	// number stays reserved.
 	snapshot, last bool
@@ -55,8 +58,12 @@ func (j *Journal) submit(ctx context.Context, r *request) error {
 	j.leading = true
 	j.qmu.Unlock()
 
-	if !lead && <-r.done {
-		return r.err
+	if !lead {
+		if <-r.done {
+			return r.err
+		}
+		// Those who were just served may have more: let them join.
+		runtime.Gosched()
 	}
 	j.lead(r)
 	return r.err
@@ -180,12 +187,7 @@ func (j *Journal) write(reqs []*request) error {
 		return errors.Join(err, rollback(tx))
 	}
 	j.unconfirmed.Store(nil)
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.commits++
-	for _, effect := range b.effects {
-		effect(j.index)
-	}
+	j.apply(b)
 	return nil
 }
 
@@ -196,8 +198,9 @@ func (j *Journal) scrub() error {
 	if over == nil {
 		return nil
 	}
+	b := &batch{j: j, over: newOverlay()}
 	err := j.db.update(func(tx *bbolt.Tx) error {
-		b := &batch{j: j, tx: tx, over: newOverlay()}
+		b.tx = tx
 		for _, c := range over.changes {
 			if err := b.restore(c, over); err != nil {
 				return err
@@ -209,5 +212,19 @@ func (j *Journal) scrub() error {
 		return err
 	}
 	j.unconfirmed.Store(nil)
+	j.apply(b)
 	return nil
+}
+
+// apply makes memory follow a transaction that is on the disk.
+func (j *Journal) apply(b *batch) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.commits++
+	for _, effect := range b.effects {
+		effect(j.index)
+	}
+	if len(j.index.fresh) > snapshotRecords {
+		j.wake()
+	}
 }

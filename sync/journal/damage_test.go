@@ -1,0 +1,435 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.etcd.io/bbolt"
+
+	"usher/scanner"
+)
+
+const tickets = 120
+
+// template is a closed journal with a bit of everything, and what it says.
+type template struct {
+	raw     []byte
+	records map[uint64]Entry
+	marks   map[int]scanner.Mark
+}
+
+func makeTemplate(t *testing.T) template {
+	t.Helper()
+	ctx := context.Background()
+	opts := options(t.TempDir())
+	j := open(t, opts)
+	var list []Settlement
+	for n := range tickets {
+		seq := admit(t, j, n, scanner.FatePending)
+		j.Note(refusal(opts.Clock.(*clock), n))
+		switch n % 5 {
+		case 0:
+			list = append(list, Settlement{Seq: seq, To: scanner.FateTaken})
+		case 1:
+			list = append(list, Settlement{Seq: seq, To: scanner.FateParked, Detail: "no such ticket"})
+		case 2:
+			list = append(list, Settlement{Seq: seq, To: scanner.FateConflict})
+		}
+		if n == tickets/2 {
+			// Half of it is in the trees, half only in the log's tail.
+			if err := j.Settle(ctx, list); err != nil {
+				t.Fatal(err)
+			}
+			list = nil
+			if err := j.snapshot(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := j.Settle(ctx, list); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Memory("acme").Save("quota", []byte("17")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Attempt(ctx, Attempt{Scope: scope, Code: code(1), At: opts.Clock.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	tm := template{records: make(map[uint64]Entry), marks: make(map[int]scanner.Mark)}
+	for _, e := range history(t, j) {
+		tm.records[e.Seq] = e
+	}
+	for n := range tickets {
+		tm.marks[n] = mark(t, j, n)
+	}
+	// As a crash leaves it: not closed.
+	if err := j.closeStore(); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(filepath.Join(opts.Dir, fileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tm.raw = raw[:used(t, opts.Dir)]
+	t.Cleanup(func() { open(t, opts) })
+	return tm
+}
+
+// used is how much of the file holds pages.
+func used(t *testing.T, dir string) int64 {
+	t.Helper()
+	s, err := openStore(filepath.Join(dir, fileName), storeOptions{readOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	var size int64
+	if err := s.view(func(tx *bbolt.Tx) error { size = tx.Size(); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return size
+}
+
+// write puts a damaged copy of the template into a new directory.
+func (tm template) write(t *testing.T, harm func(raw []byte) []byte) Options {
+	t.Helper()
+	opts := options(t.TempDir())
+	if err := os.WriteFile(filepath.Join(opts.Dir, fileName), harm(bytes.Clone(tm.raw)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return opts
+}
+
+// compare tells how many records and marks are lost, and fails where any is
+// there and wrong: a mark that is there is the right one or an older one of the
+// same ticket is never taken for it.
+func (tm template) compare(t *testing.T, j *Journal) (lostRecords, lostMarks int) {
+	t.Helper()
+	got := make(map[uint64]Entry)
+	for _, e := range history(t, j) {
+		got[e.Seq] = e
+	}
+	for seq, want := range tm.records {
+		e, ok := got[seq]
+		if !ok {
+			lostRecords++
+			continue
+		}
+		if diff := cmp.Diff(want.Record, e.Record); diff != "" {
+			t.Errorf("record %d differs:\n%s", seq, diff)
+		}
+	}
+	for seq := range got {
+		if _, ok := tm.records[seq]; !ok {
+			t.Errorf("record %d was never there", seq)
+		}
+	}
+	for n, want := range tm.marks {
+		m := mark(t, j, n)
+		if m == (scanner.Mark{}) {
+			lostMarks++
+			continue
+		}
+		if m.Entered != want.Entered || m.Last != want.Last {
+			t.Errorf("mark %d is %+v, want %+v", n, m, want)
+		}
+	}
+	return lostRecords, lostMarks
+}
+
+func TestDamage(t *testing.T) {
+	tm := makeTemplate(t)
+	page := os.Getpagesize()
+	for name, tc := range map[string]struct {
+		harm func([]byte) []byte
+		// healthy: bbolt survives it by itself.
+		healthy              bool
+		maxRecords, maxMarks int
+		cause                string
+	}{
+		"nothing":   {harm: func(raw []byte) []byte { return raw }, healthy: true},
+		"one meta":  {harm: func(raw []byte) []byte { clear(raw[16 : page/2]); return raw }, maxRecords: 2, healthy: true},
+		"two metas": {harm: func(raw []byte) []byte { clear(raw[:2*page]); return raw }, cause: "invalid database"},
+		"empty": {harm: func([]byte) []byte { return nil }, maxRecords: len(tm.records), maxMarks: tickets,
+			cause: "the file is empty"},
+		"another file": {harm: func([]byte) []byte { return bytes.Repeat([]byte("x"), 50_000) }, maxRecords: len(tm.records), maxMarks: tickets,
+			cause: "invalid database"},
+		"cut in half": {harm: func(raw []byte) []byte { return raw[:len(raw)/2/page*page] }, maxRecords: len(tm.records), maxMarks: tickets,
+			cause: "cut off"},
+		"cut within a page": {harm: func(raw []byte) []byte { return raw[:len(raw)-page-100] }, maxRecords: 10, maxMarks: 10, cause: "cut off"},
+		"a record's byte": {harm: flip(`"message":"Welcome"`, 1), maxRecords: 1, healthy: true},
+		"every root": {harm: func(raw []byte) []byte {
+			for at := 2 * page; at+page <= len(raw); at += page {
+				if raw[at+8] == 1 { // a branch
+					clear(raw[at : at+page])
+				}
+			}
+			return raw
+		}, maxRecords: 0, maxMarks: 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			opts := tm.write(t, tc.harm)
+			j := open(t, opts)
+			lostRecords, lostMarks := tm.compare(t, j)
+			if lostRecords > tc.maxRecords || lostMarks > tc.maxMarks {
+				t.Errorf("lost %d records and %d marks, at most %d and %d may be", lostRecords, lostMarks, tc.maxRecords, tc.maxMarks)
+			}
+			aside := damagedAside(t, opts.Dir)
+			if name == "nothing" || name == "one meta" {
+				if len(aside) != 0 || len(j.Status().Problems) != 0 {
+					t.Errorf("a healthy file was moved aside: %v %q", aside, j.Status().Problems)
+				}
+				return
+			}
+			if tc.healthy {
+				return
+			}
+			problems := j.Status().Problems
+			if len(aside) != 1 || len(problems) != 1 || !strings.Contains(problems[0], filepath.Base(aside[0])) ||
+				!strings.Contains(problems[0], tc.cause) || !strings.Contains(problems[0], "carried over") || !strings.Contains(problems[0], "move it out") {
+				t.Errorf("aside %v, problems %q", aside, problems)
+			}
+			admit(t, j, 5000, scanner.FatePending)
+			closeAndCheck(t, j)
+
+			// The problem stays as long as the file lies there.
+			j = open(t, opts)
+			if again := j.Status().Problems; !cmp.Equal(again, problems) {
+				t.Errorf("after a restart the problems are %q", again)
+			}
+			if err := os.Remove(aside[0]); err != nil {
+				t.Fatal(err)
+			}
+			if err := j.findDamaged(); err != nil || len(j.Status().Problems) != 0 {
+				t.Errorf("with the file gone the problems are %q, %v", j.Status().Problems, err)
+			}
+		})
+	}
+}
+
+// flip changes one byte of the nth place where text stands.
+func flip(text string, nth int) func([]byte) []byte {
+	return func(raw []byte) []byte {
+		at := 0
+		for range nth {
+			at += bytes.Index(raw[at:], []byte(text)) + 1
+		}
+		raw[at+3] ^= 0x20
+		return raw
+	}
+}
+
+// TestDamageAnywhere flips one byte at random. What the journal says afterwards
+// is right or missing with a problem that says so, never wrong, and one byte
+// costs one record at most.
+func TestDamageAnywhere(t *testing.T) {
+	tm := makeTemplate(t)
+	rescues := 0
+	for range 60 {
+		at := rand.IntN(len(tm.raw))
+		opts := tm.write(t, func(raw []byte) []byte {
+			raw[at] ^= byte(1 + rand.IntN(255))
+			return raw
+		})
+		j, err := Open(opts)
+		if err != nil {
+			t.Fatalf("byte %d: %v", at, err)
+		}
+		lostRecords, lostMarks := tm.compare(t, j)
+		aside := len(damagedAside(t, opts.Dir))
+		rescues += aside
+		if lostRecords > 1 || lostMarks > 1 || (lostRecords+lostMarks > 0 && aside == 0) {
+			t.Errorf("byte %d: lost %d records and %d marks, %d files aside", at, lostRecords, lostMarks, aside)
+		}
+		if s := j.Status(); aside > 0 && len(s.Problems) == 0 {
+			t.Errorf("byte %d: a rescue without a problem", at)
+		}
+		if err := j.Close(); err != nil {
+			t.Errorf("byte %d: %v", at, err)
+		}
+		// It stays as good as it was.
+		j = reopen(t, opts)
+		if again, marks := tm.compare(t, j); again != lostRecords || marks != lostMarks {
+			t.Errorf("byte %d: after a restart %d records and %d marks are lost, not %d and %d", at, again, marks, lostRecords, lostMarks)
+		}
+		if err := j.Close(); err != nil {
+			t.Errorf("byte %d: %v", at, err)
+		}
+	}
+	if rescues == 0 {
+		t.Error("no byte mattered")
+	}
+}
+
+// TestDamageWhileRunning: a record that goes bad under an open journal is met by
+// a reader, rescued, and the reader gets its answer.
+func TestDamageWhileRunning(t *testing.T) {
+	opts := options(t.TempDir())
+	j := open(t, opts)
+	for n := range 20 {
+		admit(t, j, n, scanner.FatePending)
+	}
+	if err := j.snapshot(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(opts.Dir, fileName)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Every version of one mark, in use or stale.
+	quoted, err := json.Marshal(code(7))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := 0; ; {
+		i := bytes.Index(raw[at:], append([]byte(`"code":`), append(quoted, `,"ver":`...)...))
+		if i < 0 {
+			break
+		}
+		at += i + 10
+		overwrite(t, path, int64(at), []byte("?"))
+	}
+	if m := mark(t, j, 7); !m.Entered || m.Open != 1 || m.Last != 8 {
+		t.Errorf("the mark made from the log is %+v", m)
+	}
+	if n := len(damagedAside(t, opts.Dir)); n != 1 {
+		t.Errorf("%d files lie aside", n)
+	}
+	if s := j.Status(); s.Pending != 20 || !s.Writable || s.Tallies[0].Entries != 20 || len(s.Problems) != 1 {
+		t.Errorf("status: %+v", s)
+	}
+	if got := admit(t, j, 7, scanner.FatePending); got <= 20 {
+		t.Errorf("seq %d was given again", got)
+	}
+}
+
+func TestNewerSchema(t *testing.T) {
+	tm := makeTemplate(t)
+	newer := func(id identity, version byte) func([]byte) []byte {
+		return func([]byte) []byte {
+			dir := t.TempDir()
+			j := newJournal(options(dir))
+			s, err := j.newStore()
+			if err != nil {
+				t.Fatal(err)
+			}
+			raw, err := encode(kindIdentity, hintNone, keyIdentity, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			raw[4] = version
+			sign(raw, keyIdentity)
+			if err := s.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyIdentity, raw) }); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.close(); err != nil {
+				t.Fatal(err)
+			}
+			data, err := os.ReadFile(filepath.Join(dir, newName))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return data
+		}
+	}
+	for name, harm := range map[string]func([]byte) []byte{
+		"identity": newer(identity{Schema: schema + 1}, schema),
+		"frames":   newer(identity{Schema: schema}, schema+1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			opts := tm.write(t, harm)
+			path := filepath.Join(opts.Dir, fileName)
+			before, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, open := range []func() (*Journal, error){
+				func() (*Journal, error) { return Open(opts) },
+				func() (*Journal, error) { return OpenReadOnly(opts.Dir, nil) },
+			} {
+				if _, err := open(); !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), "install that version") {
+					t.Errorf("open: %v, want ErrNewer", err)
+				}
+			}
+			after, err := os.ReadFile(path)
+			if err != nil || !bytes.Equal(before, after) || len(damagedAside(t, opts.Dir)) != 0 {
+				t.Errorf("a newer file was touched (%v)", err)
+			}
+		})
+	}
+}
+
+// TestScrubbedEntriesStayAway: what a failed commit left on stale pages is not
+// brought back by a rescue that reads every byte.
+func TestScrubbedEntriesStayAway(t *testing.T) {
+	opts := options(t.TempDir())
+	j := open(t, opts)
+	admit(t, j, 1, scanner.FatePending)
+	j.db.commit = liar
+	if _, err := j.Commit(context.Background(), entryChange(t, j, opts.Clock.(*clock), 2, scanner.FatePending)); !errors.Is(err, scanner.ErrNotStored) {
+		t.Fatal(err)
+	}
+	if err := j.flush(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.closeStore(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(opts.Dir, fileName)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(raw, []byte(code(2))) {
+		t.Fatal("the failed entry left no trace: this test proves nothing")
+	}
+	overwrite(t, path, 0, make([]byte, 2*os.Getpagesize()))
+	j = open(t, opts)
+	if got := len(history(t, j)); got != 1 {
+		t.Errorf("history holds %d records, want 1", got)
+	}
+	if m := mark(t, j, 2); m != (scanner.Mark{}) {
+		t.Errorf("the failed entry left a mark: %+v", m)
+	}
+}
+
+func TestReadOnlyReadsWhatItCan(t *testing.T) {
+	tm := makeTemplate(t)
+	opts := tm.write(t, func(raw []byte) []byte {
+		// The newest copy of some record in the middle of the log.
+		at := bytes.LastIndex(raw, []byte(`"code":"TICKET-0040","direction"`))
+		raw[at+9] ^= 1
+		return raw
+	})
+	j, err := OpenReadOnly(opts.Dir, opts.Sealer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	n := 0
+	err = j.Each(context.Background(), func(Entry) error { n++; return nil })
+	if n < len(tm.records)-2 || err != nil && !errors.Is(err, ErrDamaged) {
+		t.Errorf("read %d of %d records, %v", n, len(tm.records), err)
+	}
+	if n == len(tm.records) {
+		t.Skip("the byte was on a stale page")
+	}
+	if !errors.Is(err, ErrDamaged) {
+		t.Errorf("a lost record gave %v", err)
+	}
+	if len(damagedAside(t, opts.Dir)) != 0 {
+		t.Error("a read-only journal was rescued")
+	}
+}

@@ -1,0 +1,206 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"usher/scanner"
+)
+
+func TestFatesAndMarks(t *testing.T) {
+	ctx := context.Background()
+	settle := func(to scanner.Fate) func(*Journal, uint64) error {
+		return func(j *Journal, seq uint64) error {
+			return j.Settle(ctx, []Settlement{{Seq: seq, To: to, Detail: "words"}})
+		}
+	}
+	ack := func(j *Journal, seq uint64) error { return j.Acknowledge(ctx, seq, "ann") }
+	requeue := func(j *Journal, seq uint64) error { return j.Requeue(ctx, seq, "ann") }
+	type step = func(*Journal, uint64) error
+	for name, tc := range map[string]struct {
+		steps     []step
+		fate      scanner.Fate
+		by        string
+		open      int
+		conflict  bool
+		conflicts int
+		wantErr   error
+	}{
+		"taken":                      {steps: []step{settle(scanner.FateTaken)}, fate: scanner.FateTaken},
+		"confirmed late":             {steps: []step{settle(scanner.FateConfirmed)}, fate: scanner.FateConfirmed},
+		"conflict":                   {steps: []step{settle(scanner.FateConflict)}, fate: scanner.FateConflict, conflict: true, conflicts: 1},
+		"conflict, seen":             {steps: []step{settle(scanner.FateConflict), ack}, fate: scanner.FateConflict, by: "ann", conflict: true},
+		"parked":                     {steps: []step{settle(scanner.FateParked)}, fate: scanner.FateParked, open: 1},
+		"parked, acknowledged":       {steps: []step{settle(scanner.FateParked), ack}, fate: scanner.FateAcknowledged, by: "ann"},
+		"parked, requeued":           {steps: []step{settle(scanner.FateParked), requeue}, fate: scanner.FatePending, by: "ann", open: 1},
+		"requeued, then in conflict": {steps: []step{settle(scanner.FateParked), requeue, settle(scanner.FateConflict)}, fate: scanner.FateConflict, conflict: true, conflicts: 1},
+		"settled twice":              {steps: []step{settle(scanner.FateTaken), settle(scanner.FateConflict)}, fate: scanner.FateTaken},
+		"kept for later":             {steps: []step{settle(scanner.FatePending)}, fate: scanner.FatePending, open: 1},
+		"requeued, not parked":       {steps: []step{requeue}, fate: scanner.FatePending, open: 1, wantErr: scanner.ErrNotPossible},
+		"acknowledged, not parked":   {steps: []step{ack}, fate: scanner.FatePending, open: 1, wantErr: scanner.ErrNotPossible},
+		"settled as kept":            {steps: []step{settle(scanner.FateKept)}, fate: scanner.FatePending, open: 1, wantErr: scanner.ErrNotPossible},
+	} {
+		t.Run(name, func(t *testing.T) {
+			opts := options(t.TempDir())
+			j := open(t, opts)
+			seq := admit(t, j, 1, scanner.FatePending)
+			var err error
+			for _, step := range tc.steps {
+				err = step(j, seq)
+			}
+			if !errors.Is(err, tc.wantErr) {
+				t.Errorf("error %v, want %v", err, tc.wantErr)
+			}
+			check := func(when string) {
+				t.Helper()
+				e, err := j.Entry(seq)
+				if err != nil || e.Fate != tc.fate || e.FateBy != tc.by {
+					t.Errorf("%s: fate %q by %q, %v, want %q by %q", when, e.Fate, e.FateBy, err, tc.fate, tc.by)
+				}
+				if m := mark(t, j, 1); m.Open != tc.open || m.Conflict != tc.conflict {
+					t.Errorf("%s: mark %+v, want %d open, conflict %v", when, m, tc.open, tc.conflict)
+				}
+				if s := j.Status(); s.Conflicts != tc.conflicts {
+					t.Errorf("%s: %d conflicts, want %d", when, s.Conflicts, tc.conflicts)
+				}
+			}
+			check("at once")
+			closeAndCheck(t, j)
+			j = open(t, opts)
+			check("after a restart")
+		})
+	}
+	t.Run("unknown", func(t *testing.T) {
+		j := open(t, options(t.TempDir()))
+		if err := j.Requeue(ctx, 9, "ann"); !errors.Is(err, scanner.ErrUnknown) {
+			t.Errorf("requeue: %v", err)
+		}
+		if err := j.Acknowledge(ctx, 9, "ann"); !errors.Is(err, scanner.ErrUnknown) {
+			t.Errorf("acknowledge: %v", err)
+		}
+		if err := j.Settle(ctx, []Settlement{{Seq: 9, To: scanner.FateTaken}}); err != nil {
+			t.Errorf("settle: %v", err)
+		}
+	})
+}
+
+func TestSentEntriesAreNotWithdrawn(t *testing.T) {
+	ctx := context.Background()
+	opts := options(t.TempDir())
+	j := open(t, opts)
+	seq := admit(t, j, 1, scanner.FatePending)
+	withdraw := func() error {
+		ch := entryChange(t, j, opts.Clock.(*clock), 1, scanner.FateNone)
+		ch.Record.Kind, ch.Record.Of = scanner.KindUndo, seq
+		ch.Fate = &scanner.FateChange{Seq: seq, From: scanner.FatePending, To: scanner.FateWithdrawn}
+		_, err := j.Commit(ctx, ch)
+		return err
+	}
+	if err := j.Sent(ctx, []uint64{seq}); err != nil {
+		t.Fatal(err)
+	}
+	if err := withdraw(); !errors.Is(err, scanner.ErrNotPossible) {
+		t.Errorf("withdrawing what was sent: %v", err)
+	}
+	// The vendor says that it has not got it.
+	if err := j.Settle(ctx, []Settlement{{Seq: seq, To: scanner.FatePending}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := withdraw(); err != nil {
+		t.Errorf("withdrawing what came back: %v", err)
+	}
+	if err := j.Sent(ctx, []uint64{seq}); !errors.Is(err, scanner.ErrChanged) {
+		t.Errorf("sending what was withdrawn: %v", err)
+	}
+	if e, err := j.Entry(seq); err != nil || e.Sent != 0 || e.Fate != scanner.FateWithdrawn {
+		t.Errorf("entry: %q sent %d, %v", e.Fate, e.Sent, err)
+	}
+}
+
+func TestPendingByScope(t *testing.T) {
+	opts := options(t.TempDir())
+	j := open(t, opts)
+	var mine []uint64
+	for n := range 20 {
+		ch := entryChange(t, j, opts.Clock.(*clock), n, scanner.FatePending)
+		if n%2 == 0 {
+			ch.Record.Scope.Account = "another"
+		}
+		seq, err := j.Commit(context.Background(), ch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n%2 == 1 {
+			mine = append(mine, seq)
+		}
+	}
+	check := func() {
+		t.Helper()
+		own := func(s scanner.Scope) bool { return s == scope }
+		got, err := j.Pending(own, 0, 3)
+		if err != nil || !cmp.Equal(seqsOf(got), mine[:3]) {
+			t.Errorf("the first three: %v, %v, want %v", seqsOf(got), err, mine[:3])
+		}
+		got, err = j.Pending(own, mine[2], 100)
+		if err != nil || !cmp.Equal(seqsOf(got), mine[3:]) {
+			t.Errorf("the rest: %v, %v, want %v", seqsOf(got), err, mine[3:])
+		}
+		if s := j.Status(); s.Pending != 20 {
+			t.Errorf("%d are pending, want all 20", s.Pending)
+		}
+	}
+	check()
+	closeAndCheck(t, j)
+	j = open(t, opts)
+	check()
+}
+
+func TestTallies(t *testing.T) {
+	ctx := context.Background()
+	opts := options(t.TempDir())
+	c := opts.Clock.(*clock)
+	j := open(t, opts)
+	commit := func(ticket int, edit func(*scanner.Record)) uint64 {
+		ch := entryChange(t, j, c, ticket, scanner.FateConfirmed)
+		edit(&ch.Record)
+		seq, err := j.Commit(ctx, ch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return seq
+	}
+	in := commit(1, func(*scanner.Record) {})
+	commit(2, func(*scanner.Record) {})
+	out := commit(2, func(r *scanner.Record) { r.Direction = scanner.Exit })
+	commit(3, func(r *scanner.Record) { r.Kind, r.Overridden = scanner.KindOverride, true })
+	commit(4, func(r *scanner.Record) { r.Event = "matinee" })
+	undo := func(of uint64) func(*scanner.Record) {
+		return func(r *scanner.Record) { r.Kind, r.Of, r.Direction = scanner.KindUndo, of, "" }
+	}
+	commit(1, undo(in))
+	commit(2, undo(out))
+	j.Note(refusal(c, 5))
+	review := refusal(c, 6)
+	review.Verdict, review.Reason = scanner.Review, scanner.NoList
+	j.Note(review)
+	if err := j.flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	want := []Tally{
+		{Event: "matinee", Entries: 1, Inside: 1},
+		{Event: "show", Entries: 3, Exits: 1, Inside: 2, Refused: 1, Overridden: 1, Undone: 2},
+	}
+	if diff := cmp.Diff(want, j.Status().Tallies); diff != "" {
+		t.Errorf("tallies:\n%s", diff)
+	}
+	if err := j.closeStore(); err != nil {
+		t.Fatal(err)
+	}
+	j = open(t, opts)
+	if diff := cmp.Diff(want, j.Status().Tallies); diff != "" {
+		t.Errorf("tallies after a crash:\n%s", diff)
+	}
+}
