@@ -336,7 +336,7 @@ func TestLookupsGoOnWhileListsChange(t *testing.T) {
 					return
 				default:
 				}
-				if i%20 == 0 {
+				if i%10 == 0 {
 					time.Sleep(time.Millisecond) // leave some processor to the build
 				}
 				want := sample(i % 700)
@@ -365,7 +365,7 @@ func TestLookupsGoOnWhileListsChange(t *testing.T) {
 			}
 		}
 	})
-	for i := range 20 {
+	for i := range 10 {
 		if err := build(t, s, lists[i%2]...); err != nil {
 			t.Error(err)
 		}

@@ -81,7 +81,7 @@ func TestDamageOnDisk(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	for name, damage := range damages {
 		absent, damaged, clean := 0, 0, 0
-		for range 25 {
+		for range 20 {
 			data := append([]byte(nil), whole...)
 			damage(r, data)
 			dir := t.TempDir()
@@ -269,7 +269,7 @@ func TestKilledBuilds(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Close()
-	for range 6 {
+	for range 4 {
 		child := exec.Command(os.Args[0])
 		child.Env = append(os.Environ(), "USHER_TEST_BUILD_FOR_EVER="+dir)
 		if err := child.Start(); err != nil {

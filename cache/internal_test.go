@@ -253,9 +253,9 @@ func TestFold(t *testing.T) {
 
 func TestMemoryIsBounded(t *testing.T) {
 	s := openStore(t, t.TempDir())
-	const rows = 200_000
+	const rows = 120_000
 	var peak uint64
-	padding := strings.Repeat("x", 200) // some 60 MB of records
+	padding := strings.Repeat("x", 400) // some 60 MB of records
 	feed := func(add func(scanner.Ticket, string) error) error {
 		for i := range rows {
 			if err := add(scanner.Ticket{Code: scanner.Code(fmt.Sprintf("%012d", i)), Detail: padding, Status: "valid"}, "list"); err != nil {

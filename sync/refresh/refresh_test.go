@@ -169,9 +169,10 @@ func TestAManifestIsLoadedAndFollowed(t *testing.T) {
 	if !info.Complete || info.Checked.Boot != "boot" || info.GeneratedAt.IsZero() {
 		t.Errorf("%+v", info)
 	}
-	if st := s.Status(); st.Problem != "" || st.Running || st.Settling || st.LastSuccess.Boot == "" {
-		t.Errorf("%+v", st)
-	}
+	s.wait("at rest", func() bool { // a moment after the list was swapped in
+		st := s.Status()
+		return st.Problem == "" && !st.Running && !st.Settling && st.LastSuccess.Boot != ""
+	})
 }
 
 func TestAnUnchangedManifestWritesNothingAndIsFresh(t *testing.T) {
