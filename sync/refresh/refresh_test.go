@@ -394,3 +394,20 @@ func TestAnImportWithoutAManifest(t *testing.T) {
 		t.Errorf("left behind: %v", files)
 	}
 }
+
+// TestARestartIsFreshAtOnce: neither a quiet second nor a look now and then must
+// pass before a list of the same content counts as fresh again.
+func TestARestartIsFreshAtOnce(t *testing.T) {
+	s := newSite(t)
+	s.put(list(3))
+	if err := s.Now(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.reboot()
+	s.Refresher = refresh.New(refresh.Options{
+		Manifest: s.path, Scope: scope, Store: s.store, Read: manifest.Read, Clock: &ticking{}, Log: slog.New(slog.DiscardHandler),
+		Quiet: time.Hour, Poll: time.Hour,
+	})
+	s.run()
+	s.wait("fresh", func() bool { return s.Status().LastSuccess.Boot != "" })
+}
