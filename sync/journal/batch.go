@@ -131,6 +131,9 @@ func (b *batch) nextSeq() uint64 {
 	defer b.j.mu.Unlock()
 	seq := b.j.next
 	b.j.next++
+	if b.j.flying == 0 {
+		b.j.flying = seq
+	}
 	return seq
 }
 

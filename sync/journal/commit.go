@@ -122,7 +122,7 @@ func (b *batch) fateChange(ch *scanner.FateChange) (logEntry, fateEntry, error) 
 	if f.Fate != ch.From {
 		return rec, f, fmt.Errorf("record %d is %q, expected %q: %w", ch.Seq, f.Fate, ch.From, scanner.ErrChanged)
 	}
-	if ch.To == scanner.FateWithdrawn && f.Sent > 0 {
+	if ch.From == scanner.FatePending && ch.To == scanner.FateWithdrawn && f.Sent > 0 {
 		return rec, f, fmt.Errorf("record %d was sent and may be at the vendor: %w", ch.Seq, scanner.ErrNotPossible)
 	}
 	f.Fate, f.At = ch.To, b.j.now()
@@ -150,6 +150,7 @@ func (b *batch) appended(rec *logEntry, first fateEntry) error {
 	b.counted = append(b.counted, c)
 	kept, h := rec.Record, first.hint()
 	b.effect(func(ix *index) {
+		b.j.newest = kept.At
 		ix.add(c)
 		ix.recent(kept)
 		ix.settle(&kept, h)

@@ -168,7 +168,7 @@ func TestDamage(t *testing.T) {
 		"cut in half": {harm: func(raw []byte) []byte { return raw[:len(raw)/2/page*page] }, maxRecords: len(tm.records), maxMarks: tickets,
 			cause: "cut off"},
 		"cut within a page": {harm: func(raw []byte) []byte { return raw[:len(raw)-page-100] }, maxRecords: 10, maxMarks: 10, cause: "cut off"},
-		"a record's byte": {harm: flip(`"message":"Welcome"`, 1), maxRecords: 1, healthy: true},
+		"a record's byte":   {harm: flip(`"message":"Welcome"`, 1), maxRecords: 1, healthy: true},
 		"every root": {harm: func(raw []byte) []byte {
 			for at := 2 * page; at+page <= len(raw); at += page {
 				if raw[at+8] == 1 { // a branch

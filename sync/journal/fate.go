@@ -17,7 +17,8 @@ type Settlement struct {
 	Seq uint64
 	// To is the new fate: taken, confirmed, conflict, parked, undone,
 	// acknowledged. FatePending means that the vendor definitely did not take
-	// it: it stays, and its latest sending does not count.
+	// it: it stays, and its latest sending does not count. That of a parked one
+	// does not either.
 	To scanner.Fate
 	// Detail is the vendor's own words, as plain text.
 	Detail string
@@ -78,7 +79,7 @@ func (b *batch) settle(s Settlement) error {
 	if f.Fate != scanner.FatePending {
 		return nil
 	}
-	if s.To == scanner.FatePending {
+	if s.To == scanner.FatePending || s.To == scanner.FateParked {
 		f.Sent = max(0, f.Sent-1)
 	}
 	f.Fate, f.At, f.Detail, f.By = s.To, b.j.now(), s.Detail, ""

@@ -56,6 +56,11 @@ func (j *Journal) Scans(after uint64, limit int) ([]Entry, error) {
 func (j *Journal) notesAfter(after uint64) []Entry {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	return j.notesSince(after)
+}
+
+// notesSince is notesAfter for those who hold mu.
+func (j *Journal) notesSince(after uint64) []Entry {
 	var list []Entry
 	for _, rec := range j.notes {
 		if rec.Seq > after {

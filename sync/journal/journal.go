@@ -114,11 +114,14 @@ type Journal struct {
 	noted chan struct{}
 
 	// mu guards what is known without the disk.
-	mu       sync.Mutex
-	index    *index
-	notes    []scanner.Record
-	dropped  int
-	next     uint64
+	mu      sync.Mutex
+	index   *index
+	notes   []scanner.Record
+	dropped int
+	next    uint64
+	// flying is the first number given to a commit that has not ended; zero:
+	// there is none.
+	flying   uint64
 	reserved uint64
 	upto     uint64
 	newest   scanner.Stamp

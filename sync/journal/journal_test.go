@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.etcd.io/bbolt"
 
 	"usher/scanner"
 )
@@ -407,5 +408,47 @@ func TestOfTicketAndMemory(t *testing.T) {
 	}
 	if got, err := m.Load("quota"); err != nil || got != nil {
 		t.Errorf("removed memory: %q, %v", got, err)
+	}
+}
+
+// TestSinceLeavesNothingOut: a note is readable at once, an admission with a
+// lower seq only once it is on the disk; a follower must meet both.
+func TestSinceLeavesNothingOut(t *testing.T) {
+	ctx := context.Background()
+	opts := options(t.TempDir())
+	c := opts.Clock.(*clock)
+	j := open(t, opts)
+	first := j.Note(refusal(c, 1))
+	ch := entryChange(t, j, c, 2, scanner.FatePending)
+	committing, release := make(chan struct{}), make(chan struct{})
+	j.db.commit = func(tx *bbolt.Tx) error {
+		close(committing)
+		<-release
+		return tx.Commit()
+	}
+	var second uint64
+	done := make(chan error)
+	go func() {
+		var err error
+		second, err = j.Commit(ctx, ch)
+		done <- err
+	}()
+	<-committing
+	third := j.Note(refusal(c, 3))
+	got, err := j.Since(ctx, 0, 10)
+	if err != nil || !cmp.Equal(seqsOf(got), []uint64{first}) {
+		t.Errorf("while a commit flies: %v, %v", seqsOf(got), err)
+	}
+	close(release)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	j.db.commit = (*bbolt.Tx).Commit
+	got, err = j.Since(ctx, first, 10)
+	if err != nil || !cmp.Equal(seqsOf(got), []uint64{second, third}) {
+		t.Errorf("after it: %v, %v, want %v", seqsOf(got), err, []uint64{second, third})
+	}
+	if got, err = j.Since(ctx, first, 1); err != nil || !cmp.Equal(seqsOf(got), []uint64{second}) {
+		t.Errorf("one of them: %v, %v", seqsOf(got), err)
 	}
 }

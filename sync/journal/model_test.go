@@ -241,9 +241,8 @@ func (m *model) settle(t *rapid.T) {
 	m.fates[rec.Seq] = to
 	delete(m.seen, rec.Seq)
 	switch to {
-	case scanner.FatePending:
+	case scanner.FatePending, scanner.FateParked:
 		m.sent[rec.Seq] = max(0, m.sent[rec.Seq]-1)
-	case scanner.FateParked:
 	default:
 		m.close(rec, to == scanner.FateConflict)
 	}

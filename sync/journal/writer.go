@@ -108,6 +108,7 @@ func (j *Journal) commit(reqs []*request) {
 	j.mu.Lock()
 	first := j.unwritable == nil
 	j.unwritable = err
+	j.flying = 0
 	j.mu.Unlock()
 	if err == nil {
 		return
