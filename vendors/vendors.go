@@ -29,8 +29,8 @@ func known() map[string]func(raw map[string]any, deps Deps) (scanner.Vendor, err
 // Names are the vendors that usher knows, sorted.
 func Names() []string { return slices.Sorted(maps.Keys(known())) }
 
-// New makes the vendor called name of its configuration block, which holds the
-// name, too, and is decoded strictly. Errors say what to write instead.
+// New makes the vendor called name of the other keys of its configuration block,
+// which are decoded strictly. Errors say what to write instead.
 func New(name string, raw map[string]any, deps Deps) (scanner.Vendor, error) {
 	build, ok := known()[name]
 	if !ok {

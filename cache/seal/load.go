@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // The places a key may come from.
@@ -42,8 +43,10 @@ type Origin struct {
 // stateDir, which is created and synced when it does not exist. Both hold 32
 // raw bytes or 64 hexadecimal digits.
 //
-// A key that is there and cannot be used is an error that says what to do:
-// making a new one in silence would hide the cached list for good.
+// A key file whose content is no key is moved aside as device.key.damaged-TIME
+// and replaced, with a warning: a gate opens without its old list rather than
+// not at all. A credential that cannot be used and a file that may not be read
+// are errors that say what to do: those a person can put right.
 func Load(credentialDir, stateDir string) (*Key, Origin, error) {
 	if credentialDir != "" {
 		path := filepath.Join(credentialDir, credentialName)
@@ -67,11 +70,29 @@ func Load(credentialDir, stateDir string) (*Key, Origin, error) {
 			return nil, Origin{}, fmt.Errorf("device key: %w; make %s writable for the service", err, stateDir)
 		}
 		return key, Origin{Source: Created, Path: path}, nil
+	case errors.Is(err, errNoKey):
+		return replace(path, err)
 	case errors.Is(err, fs.ErrPermission):
 		return nil, Origin{}, fmt.Errorf("device key: %w; make the service the owner of the file (chown usher, chmod 600)", err)
 	}
-	return nil, Origin{}, fmt.Errorf("device key: %w; put the right key back, or delete the file and start again: "+
-		"the ticket list will be loaded anew, names in the history stay unreadable, scans are not touched", err)
+	return nil, Origin{}, fmt.Errorf("device key: %w", err)
+}
+
+// errNoKey says that a file's content cannot be a key.
+var errNoKey = errors.New("no device key")
+
+// replace moves a file that holds no key aside and makes a new key.
+func replace(path string, why error) (*Key, Origin, error) {
+	aside := path + ".damaged-" + time.Now().UTC().Format("20060102T150405.000Z")
+	if err := os.Rename(path, aside); err != nil {
+		return nil, Origin{}, fmt.Errorf("device key: %w (%w); make its directory writable for the service", why, err)
+	}
+	key, err := create(path)
+	if err != nil {
+		return nil, Origin{}, fmt.Errorf("device key: %w; make %s writable for the service", err, filepath.Dir(path))
+	}
+	warning := fmt.Sprintf("device key: %v; it was moved to %s and a new key made: the ticket list is loaded anew, names in the history stay unreadable, scans are not touched", why, aside)
+	return key, Origin{Source: Created, Path: path, Warnings: []string{warning}}, nil
 }
 
 func read(path string) (*Key, error) {
@@ -92,12 +113,12 @@ func parse(data []byte) ([]byte, error) {
 		text := bytes.TrimSpace(data)
 		secret = make([]byte, hex.DecodedLen(len(text)))
 		if n, err := hex.Decode(secret, text); err != nil || n != Size {
-			return nil, fmt.Errorf("holds %d bytes, want %d raw bytes or %d hexadecimal digits", len(data), Size, 2*Size)
+			return nil, fmt.Errorf("%w: holds %d bytes, want %d raw bytes or %d hexadecimal digits", errNoKey, len(data), Size, 2*Size)
 		}
 	}
 	// A file system that lost the content after a power cut gives zeros.
 	if bytes.Count(secret, secret[:1]) == Size {
-		return nil, errors.New("holds one byte repeated, which is no key")
+		return nil, fmt.Errorf("%w: holds one byte repeated", errNoKey)
 	}
 	return secret, nil
 }

@@ -111,12 +111,20 @@ func TestLoadFaults(t *testing.T) {
 		state := t.TempDir()
 		path := filepath.Join(state, "device.key")
 		write(t, path, []byte(c.data), 0o600)
-		_, _, err := seal.Load("", state)
-		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "delete the file and start again") {
-			t.Errorf("%s: %v", name, err)
+		made, origin, err := seal.Load("", state)
+		if err != nil || origin.Source != seal.Created || len(origin.Warnings) != 1 || !strings.Contains(origin.Warnings[0], c.want) {
+			t.Errorf("%s: %v, %v", name, origin, err)
+			continue
 		}
-		if kept, _ := os.ReadFile(path); string(kept) != c.data {
-			t.Errorf("%s: the file was changed", name)
+		aside, _ := filepath.Glob(path + ".damaged-*")
+		if len(aside) != 1 {
+			t.Fatalf("%s: aside: %v", name, aside)
+		}
+		if kept, _ := os.ReadFile(aside[0]); string(kept) != c.data {
+			t.Errorf("%s: the file that was moved aside was changed", name)
+		}
+		if again, origin, err := seal.Load("", state); err != nil || origin.Source != seal.File || !bytes.Equal(again.Check(), made.Check()) {
+			t.Errorf("%s: the new key does not stay: %v, %v", name, origin, err)
 		}
 		_, _, err = seal.Load(state, t.TempDir()) // no such credential: a new key
 		if err != nil {

@@ -60,9 +60,7 @@ func checkVendor(cfg *configs.Config, vendor scanner.Vendor) configs.Faults {
 }
 
 func openVendor(cfg *configs.Config) (scanner.Vendor, error) {
-	block := map[string]any{"name": cfg.Vendor.Name}
-	maps.Copy(block, cfg.Vendor.Block)
-	return vendors.New(cfg.Vendor.Name, block, vendors.Deps{Event: cfg.Gate.Event})
+	return vendors.New(cfg.Vendor.Name, cfg.Vendor.Block, vendors.Deps{Event: cfg.Gate.Event})
 }
 
 func openScanners(cfg *configs.Config) ([]devices.Scanner, error) {
