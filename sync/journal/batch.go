@@ -327,7 +327,8 @@ func (b *batch) putFate(rec *scanner.Record, f fateEntry) error {
 	if err := b.encode(bucketFate, kindFate, f.hint(), seqKey(f.Seq), f); err != nil {
 		return err
 	}
-	b.effect(func(ix *index) { ix.settle(rec, f.hint()) })
+	o := owedOf(rec)
+	b.effect(func(ix *index) { ix.settle(f.Seq, o, f.hint()) })
 	return nil
 }
 

@@ -153,7 +153,7 @@ func (b *batch) appended(rec *logEntry, first fateEntry) error {
 		b.j.newest = kept.At
 		ix.add(c)
 		ix.recent(kept)
-		ix.settle(&kept, h)
+		ix.settle(kept.Seq, owedOf(&kept), h)
 	})
 	if h == hintParked || h == hintConflict {
 		// Opening finds these by their fate records alone.

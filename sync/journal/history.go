@@ -209,7 +209,7 @@ func (j *Journal) Pending(mine func(scanner.Scope) bool, after uint64, limit int
 		if len(seqs) >= limit {
 			break
 		}
-		if mine == nil || mine(j.index.owed[seq].scope) {
+		if mine == nil || mine(j.index.owed[seq].Scope) {
 			seqs = append(seqs, seq)
 		}
 	}

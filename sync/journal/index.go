@@ -8,12 +8,15 @@ import (
 	"usher/scanner"
 )
 
-// owed is what status and upload know of a pending entry without the disk.
+// owed is what status and upload know of a pending entry without the disk: the
+// part of its record that opening reads.
 type owed struct {
-	scope scanner.Scope
-	at    scanner.Stamp
-	true  scanner.Instant
+	Scope scanner.Scope   `json:"scope"`
+	At    scanner.Stamp   `json:"at"`
+	True  scanner.Instant `json:"true"`
 }
+
+func owedOf(rec *scanner.Record) owed { return owed{Scope: rec.Scope, At: rec.At, True: rec.True} }
 
 // index is what is known without the disk. Journal.mu guards it.
 type index struct {
@@ -59,23 +62,23 @@ func (j *Journal) fresh(key []byte) (m markEntry, ok, inTree bool) {
 }
 
 // settle puts the record where its present fate belongs.
-func (ix *index) settle(rec *scanner.Record, h hint) {
-	delete(ix.parked, rec.Seq)
-	delete(ix.conflicts, rec.Seq)
-	at, was := slices.BinarySearch(ix.pending, rec.Seq)
+func (ix *index) settle(seq uint64, o owed, h hint) {
+	delete(ix.parked, seq)
+	delete(ix.conflicts, seq)
+	at, was := slices.BinarySearch(ix.pending, seq)
 	switch {
 	case h == hintPending && !was:
-		ix.pending = slices.Insert(ix.pending, at, rec.Seq)
-		ix.owed[rec.Seq] = owed{scope: rec.Scope, at: rec.At, true: rec.True}
+		ix.pending = slices.Insert(ix.pending, at, seq)
+		ix.owed[seq] = o
 	case h != hintPending && was:
 		ix.pending = slices.Delete(ix.pending, at, at+1)
-		delete(ix.owed, rec.Seq)
+		delete(ix.owed, seq)
 	}
 	switch h {
 	case hintParked:
-		ix.parked[rec.Seq] = struct{}{}
+		ix.parked[seq] = struct{}{}
 	case hintConflict:
-		ix.conflicts[rec.Seq] = struct{}{}
+		ix.conflicts[seq] = struct{}{}
 	}
 }
 

@@ -357,7 +357,10 @@ func (j *Journal) Close() error {
 	if j.readOnly {
 		return j.closeStore()
 	}
-	err := j.submit(context.Background(), &request{last: true, snapshot: true, marks: allMarks})
+	ctx := context.Background()
+	// What this cannot move, the next opening reads from the log.
+	_ = j.moveMarks(ctx, marksAtLast)
+	err := j.submit(ctx, &request{last: true, snapshot: true, marks: marksAtLast})
 	if errors.Is(err, errClosed) {
 		return nil
 	}

@@ -118,23 +118,25 @@ func (l *loader) fatesAll() error {
 		if h != hintPending && h != hintParked && h != hintConflict {
 			return nil
 		}
-		rec, err := l.record(key)
-		if err != nil {
-			return err
-		}
-		l.ix.settle(&rec.Record, h)
-		return nil
+		return l.settle(key, h)
 	})
 }
 
-func (l *loader) record(key []byte) (logEntry, error) {
-	var rec logEntry
+// settle notes a record whose fate is open, or waits for a person.
+func (l *loader) settle(key []byte, h hint) error {
+	var o owed
+	err := l.record(key, &o)
+	l.ix.settle(keySeq(key), o, h)
+	return err
+}
+
+// record reads a record of the log, or a part of it.
+func (l *loader) record(key []byte, v any) error {
 	raw := l.tx.Bucket(bucketLog).Get(key)
 	if raw == nil {
-		return rec, damaged("record %d is lost", keySeq(key))
+		return damaged("record %d is lost", keySeq(key))
 	}
-	err := decode(kindLog, key, raw, &rec)
-	return rec, err
+	return decode(kindLog, key, raw, v)
 }
 
 func (l *loader) attempts() error {
@@ -167,17 +169,17 @@ func (l *loader) tail() error {
 			return err
 		}
 		l.out.next = max(l.out.next, seq+1)
-		_, settled := l.fates[seq]
-		open := !settled && h == hintPending
-		if !open && seq <= min(l.snap.Upto, l.snap.Marked) {
+		if _, settled := l.fates[seq]; !settled && h == hintPending {
+			if err := l.settle(key, hintPending); err != nil {
+				return err
+			}
+		}
+		if seq <= min(l.snap.Upto, l.snap.Marked) {
 			continue
 		}
-		rec, err := l.record(key)
-		if err != nil {
+		var rec logEntry
+		if err := l.record(key, &rec); err != nil {
 			return err
-		}
-		if open {
-			l.ix.settle(&rec.Record, hintPending)
 		}
 		if seq > l.snap.Upto {
 			l.ix.add(countOf(&rec.Record, l.undone))
@@ -218,7 +220,10 @@ func (l *loader) fresh(rec *logEntry) error {
 }
 
 func (l *loader) undone(seq uint64) (scanner.Direction, bool) {
-	rec, err := l.record(seqKey(seq))
+	var rec struct {
+		Direction scanner.Direction `json:"direction"`
+	}
+	err := l.record(seqKey(seq), &rec)
 	return rec.Direction, err == nil
 }
 

@@ -18,8 +18,8 @@ const (
 	// marksPerCommit bounds a checkpoint's transaction: each mark is a page of
 	// its own, and an admission may be waiting behind.
 	marksPerCommit = 32
-	// allMarks is every fresh mark there can be.
-	allMarks = 1 << 30
+	// marksAtLast is for a closing journal, behind which nobody waits.
+	marksAtLast = 1000
 )
 
 // Run writes notes soon, tries an unwritable journal again, keeps opening fast
@@ -103,10 +103,22 @@ func (j *Journal) snapshot(ctx context.Context) error {
 	if same && fresh == 0 {
 		return nil
 	}
-	for ; fresh > 0; fresh -= marksPerCommit {
-		if err := j.submit(ctx, &request{marks: marksPerCommit}); err != nil {
+	if err := j.moveMarks(ctx, marksPerCommit); err != nil {
+		return err
+	}
+	return j.submit(ctx, &request{snapshot: true})
+}
+
+// moveMarks moves the marks that are fresh now to the state tree, so many in
+// each transaction.
+func (j *Journal) moveMarks(ctx context.Context, each int) error {
+	j.mu.Lock()
+	fresh := len(j.index.fresh)
+	j.mu.Unlock()
+	for ; fresh > 0; fresh -= each {
+		if err := j.submit(ctx, &request{marks: each}); err != nil {
 			return err
 		}
 	}
-	return j.submit(ctx, &request{snapshot: true})
+	return nil
 }

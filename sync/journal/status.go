@@ -35,7 +35,7 @@ func (j *Journal) Status() Status {
 		Writable:  j.unwritable == nil,
 	}
 	if first, ok := j.index.oldest(); ok {
-		s.Oldest, s.OldestTrue = &first.at, &first.true
+		s.Oldest, s.OldestTrue = &first.At, &first.True
 	}
 	for _, t := range j.index.counts() {
 		s.Tallies = append(s.Tallies, t.Tally)
