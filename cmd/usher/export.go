@@ -67,8 +67,9 @@ func (a *app) exportTo(path string, write func(io.Writer) error) (err error) {
 	}
 	err = write(&counted{w: out, show: func(n int64) { bar.show("%s written", bytesText(n)) }})
 	bar.done()
-	if err == nil && file != nil {
-		err = file.CloseAtomicallyReplace()
+	var partial *partialError
+	if file != nil && (err == nil || errors.As(err, &partial)) {
+		err = errors.Join(err, file.CloseAtomicallyReplace())
 	}
 	return err
 }

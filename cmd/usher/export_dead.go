@@ -31,10 +31,22 @@ func exportStateDir(ctx context.Context, w io.Writer, dir string, format control
 	if err != nil {
 		return err
 	}
-	// What can be read is written even where some of it cannot.
 	err = j.Each(ctx, func(e journal.Entry) error { return out.Write(exportRow(e, scanner.Instant{})) })
-	return errors.Join(err, out.Flush())
+	if flushErr := out.Flush(); flushErr != nil {
+		return flushErr
+	}
+	if errors.Is(err, journal.ErrDamaged) {
+		return &partialError{err}
+	}
+	return err
 }
+
+// partialError says that all was written that can be read, and that this is not
+// everything.
+type partialError struct{ err error }
+
+func (e *partialError) Error() string { return "what can be read was written: " + e.err.Error() }
+func (e *partialError) Unwrap() error { return e.err }
 
 // deadKey is the device's key where it lies beside the journal. It never makes
 // one.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra" // commands, flags, help and shell completion
@@ -95,13 +96,14 @@ func defaultSocket() string {
 // after an upgrade it must be restarted.
 func (a *app) client() *control.Client {
 	c := &control.Client{Path: a.socket}
-	told := false
+	var once sync.Once
 	c.OnVersion = func(daemon string) {
-		if told || daemon == "" || daemon == version() {
+		if daemon == "" || daemon == version() {
 			return
 		}
-		told = true
-		fmt.Fprintf(a.stderr, "usher: the daemon is version %s, this command %s: restart the daemon\n", clean(daemon), version())
+		once.Do(func() {
+			fmt.Fprintf(a.stderr, "usher: the daemon is version %s, this command %s: restart the daemon\n", clean(daemon), version())
+		})
 	}
 	return c
 }

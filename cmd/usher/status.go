@@ -161,14 +161,21 @@ func clockText(c control.ClockStatus) string {
 	if c.OffsetMS == nil {
 		return text
 	}
-	off := time.Duration(*c.OffsetMS) * time.Millisecond
-	switch {
+	switch off := *c.OffsetMS; {
 	case off > 0:
-		return fmt.Sprintf("%s, the device is %s slow", text, off)
+		return fmt.Sprintf("%s, the device is %s slow", text, offText(off))
 	case off < 0:
-		return fmt.Sprintf("%s, the device is %s fast", text, -off)
+		return fmt.Sprintf("%s, the device is %s fast", text, offText(-off))
 	}
 	return text
+}
+
+// offText is how wrong a clock is.
+func offText(ms int64) string {
+	if ms < 10_000 {
+		return fmt.Sprintf("%d ms", ms)
+	}
+	return age(time.Duration(ms) * time.Millisecond)
 }
 
 func scannerText(s control.ScannerStatus, now time.Time, zone *time.Location) string {

@@ -209,6 +209,7 @@ func (a *app) watchScreen(ctx context.Context, client *control.Client, name stri
 		return err
 	}
 	defer terminal.restore()
+	client.OnVersion = nil // its words would break the picture
 	fd := int(a.stdout.(*os.File).Fd())
 	s := &screen{
 		out: a.stdout,

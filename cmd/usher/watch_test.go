@@ -19,9 +19,14 @@ import (
 // until waits for a condition that another goroutine brings about.
 func until(t *testing.T, what string, within time.Duration, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(within); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	deadline := time.After(within)
+	for !ok() {
+		select {
+		case <-deadline:
 			t.Fatalf("waited in vain: %s", what)
+		case <-look.C:
 		}
 	}
 }

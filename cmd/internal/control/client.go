@@ -307,6 +307,8 @@ func (c *Client) path() string {
 // explain says in words what a failed call means.
 func (c *Client) explain(ctx context.Context, err error) error {
 	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("the daemon at %s does not answer: %w", c.path(), ctx.Err())
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):

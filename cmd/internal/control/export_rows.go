@@ -46,10 +46,11 @@ type ExportRow struct {
 	// True is the corrected time as known now; where it is zero, the record's
 	// own stands.
 	True scanner.Instant
-	// Fate is the present one, FateAt when it came to be, Detail the vendor's
-	// words where it refused.
+	// Fate is the present one, FateAt when it came to be, FateBy the person behind
+	// it, Detail the vendor's words where it refused.
 	Fate   scanner.Fate
 	FateAt time.Time
+	FateBy string
 	Detail string
 }
 
@@ -86,6 +87,7 @@ type exportLine struct {
 	Of             uint64  `json:"of"`
 	Fate           string  `json:"fate"`
 	FateAt         Time    `json:"fate_at"`
+	FateBy         string  `json:"fate_by"`
 	FateDetail     string  `json:"fate_detail"`
 	Vendor         string  `json:"vendor"`
 	Account        string  `json:"account"`
@@ -116,7 +118,7 @@ func lineOf(row ExportRow) exportLine {
 		Verdict: string(r.Verdict), Reason: string(r.Reason), Mode: string(r.Mode), Message: r.Message,
 		Late: r.Late, InDoubt: r.InDoubt, Conflict: r.Conflict,
 		Overridden: r.Overridden, Unverified: r.Unverified, By: r.By, Of: r.Of,
-		Fate: string(row.Fate), FateAt: At(row.FateAt), FateDetail: row.Detail,
+		Fate: string(row.Fate), FateAt: At(row.FateAt), FateBy: row.FateBy, FateDetail: row.Detail,
 		Vendor: r.Scope.Vendor, Account: r.Scope.Account, Event: event, TicketID: r.TicketID,
 		FirstEnteredAt: At(r.FirstEnteredAt), FirstGate: r.FirstEnteredGate,
 		TookMS: float64(r.Took.Round(time.Microsecond)) / float64(time.Millisecond),
@@ -131,7 +133,7 @@ func lineOf(row ExportRow) exportLine {
 var exportColumns = []string{
 	"seq", "id", "kind", "at", "at_earliest", "at_latest", "at_trusted", "raw_at", "raw_trusted", "boot", "up_ms",
 	"device", "device_name", "gate", "scanner", "code", "direction", "verdict", "reason", "mode", "message",
-	"late", "in_doubt", "conflict", "overridden", "unverified", "by", "of", "fate", "fate_at", "fate_detail",
+	"late", "in_doubt", "conflict", "overridden", "unverified", "by", "of", "fate", "fate_at", "fate_by", "fate_detail",
 	"vendor", "account", "event", "ticket_id", "section", "seat", "first_entered_at", "first_entered_gate", "took_ms",
 }
 
@@ -148,7 +150,7 @@ func (l exportLine) cells() []string {
 		cell(l.Device), cell(l.DeviceName), cell(l.Gate), cell(l.Scanner), cell(l.Code),
 		l.Direction, l.Verdict, l.Reason, l.Mode, cell(l.Message),
 		yes(l.Late), yes(l.InDoubt), yes(l.Conflict), yes(l.Overridden), yes(l.Unverified),
-		cell(l.By), of, l.Fate, l.FateAt.String(), cell(l.FateDetail),
+		cell(l.By), of, l.Fate, l.FateAt.String(), cell(l.FateBy), cell(l.FateDetail),
 		cell(l.Vendor), cell(l.Account), cell(l.Event), cell(l.TicketID), cell(l.Section), cell(l.Seat),
 		l.FirstEnteredAt.String(), cell(l.FirstGate), strconv.FormatFloat(l.TookMS, 'f', -1, 64),
 	}

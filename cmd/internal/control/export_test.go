@@ -42,7 +42,7 @@ func row() control.ExportRow {
 	return control.ExportRow{
 		Record: r,
 		True:   scanner.Instant{At: r.At.Wall.Add(time.Second), Trusted: true},
-		Fate:   scanner.FateParked, FateAt: r.At.Wall.Add(time.Minute), Detail: "unknown, there",
+		Fate:   scanner.FateParked, FateAt: r.At.Wall.Add(time.Minute), FateBy: "Eve", Detail: "unknown, there",
 	}
 }
 
@@ -72,7 +72,7 @@ func TestExportTellsEverythingInBothFormats(t *testing.T) {
 		"device": "d1", "device_name": "door", "gate": "Gate 7", "scanner": "lane-1",
 		"code": "1234567890123", "direction": "entry", "verdict": "admit", "reason": "ok", "mode": "offline", "message": "Admitted",
 		"late": "false", "in_doubt": "false", "conflict": "false", "overridden": "false", "unverified": "false",
-		"by": "", "of": "", "fate": "parked", "fate_at": "2026-11-21T19:56:01.005Z", "fate_detail": "unknown, there",
+		"by": "", "of": "", "fate": "parked", "fate_at": "2026-11-21T19:56:01.005Z", "fate_by": "Eve", "fate_detail": "unknown, there",
 		"vendor": "manifest", "account": "", "event": "E", "ticket_id": "t1", "section": "A", "seat": "12",
 		"first_entered_at": "", "first_entered_gate": "", "took_ms": "1.235",
 	}

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -21,8 +22,8 @@ func (a *api) export(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", format.ContentType())
 	err = a.house.Export(r.Context(), func(row ExportRow) error {
-		if err := a.stopping.Err(); err != nil {
-			return err
+		if a.isStopping() {
+			return errStopping
 		}
 		return out.Write(row)
 	})
@@ -37,6 +38,8 @@ func (a *api) export(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 	}
 }
+
+var errStopping = fmt.Errorf("the daemon stops: %w", ErrUnavailable)
 
 // patientWriter gives each piece of a long answer its own time.
 type patientWriter struct {

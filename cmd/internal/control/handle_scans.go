@@ -131,14 +131,14 @@ func (a *api) follow(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-r.Context().Done():
 			return
-		case <-a.stopping.Done():
+		case <-a.stopping:
 			return
 		case e, ok := <-follower.Events():
 			if !ok {
 				// Too slow. A broken connection says that events are missing.
 				panic(http.ErrAbortHandler)
 			}
-			if !e.Repeat && replayed.has(e.Seq) {
+			if !e.Repeat && replayed.take(e.Seq) {
 				continue
 			}
 			if out.write(e) != nil || len(follower.Events()) == 0 && out.flush() != nil {
@@ -166,7 +166,7 @@ func (a *api) replay(r *http.Request, out *lines, after uint64) (recent, error) 
 		if err := out.flush(); err != nil {
 			return replayed, err
 		}
-		if len(events) == 0 || a.stopping.Err() != nil {
+		if len(events) == 0 || a.isStopping() {
 			return replayed, nil
 		}
 	}
@@ -201,8 +201,11 @@ func (m *recent) add(seq uint64) {
 	m.known[seq] = struct{}{}
 }
 
-func (m *recent) has(seq uint64) bool {
+// take tells whether the number is remembered, and forgets it: the feed may tell
+// of the same record again, when it changed.
+func (m *recent) take(seq uint64) bool {
 	_, ok := m.known[seq]
+	delete(m.known, seq)
 	return ok
 }
 

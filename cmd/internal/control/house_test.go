@@ -210,9 +210,14 @@ func serve(t *testing.T, h *house) (client *control.Client, stop func()) {
 // eventually waits for a condition that another goroutine brings about.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	deadline := time.After(5 * time.Second)
+	for !ok() {
+		select {
+		case <-deadline:
 			t.Fatalf("waited in vain: %s", what)
+		case <-look.C:
 		}
 	}
 }

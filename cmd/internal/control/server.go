@@ -20,8 +20,9 @@ const (
 	// writeTimeout is for an answer, and for each piece of a stream.
 	writeTimeout = 10 * time.Second
 	// finishTime is what requests in flight get to end by themselves when the
-	// daemon stops, stopTime what they get after they were told to.
-	finishTime = 500 * time.Millisecond
+	// daemon stops (a scan being judged waits 1.5 s at most), stopTime what they
+	// get after they were told to.
+	finishTime = 2 * time.Second
 	stopTime   = time.Second
 
 	maxHeader = 64 << 10
@@ -134,12 +135,12 @@ type api struct {
 	feed    *Feed
 	log     *slog.Logger
 	version string
-	// stopping ends when the daemon stops, earlier than a request's own context.
-	stopping context.Context
+	// stopping is closed when the daemon stops, before a request's context ends.
+	stopping <-chan struct{}
 }
 
 func (s *Server) handler(ctx context.Context, handlers *sync.WaitGroup) http.Handler {
-	a := &api{house: s.House, feed: s.Feed, log: s.Log, version: s.Version, stopping: ctx}
+	a := &api{house: s.House, feed: s.Feed, log: s.Log, version: s.Version, stopping: ctx.Done()}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
@@ -179,6 +180,15 @@ func (a *api) routes() map[string]http.Handler {
 		"GET /v1/export":                    http.HandlerFunc(a.export),
 		"GET /metrics":                      a.metrics(),
 		"GET /healthz":                      http.HandlerFunc(a.health),
+	}
+}
+
+func (a *api) isStopping() bool {
+	select {
+	case <-a.stopping:
+		return true
+	default:
+		return false
 	}
 }
 
