@@ -59,7 +59,7 @@ func TestFollowFromHasNeitherGapNorDouble(t *testing.T) {
 				h.happen(control.Event{ID: fmt.Sprint(before + i + 1)})
 			}
 			// A repeat of a replayed scan is no double of it.
-			h.happen(control.Event{ID: "again", Seq: 1050, Repeat: true})
+			h.happen(control.Event{ID: "again", Seq: 500, Repeat: true})
 		})
 	}
 	stream, err := client.FollowFrom(t.Context(), 10)

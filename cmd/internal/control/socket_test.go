@@ -1,7 +1,6 @@
 package control_test
 
 import (
-	"context"
 	"net"
 	"os"
 	"path/filepath"
@@ -29,7 +28,8 @@ func TestTheSocketsRights(t *testing.T) {
 func TestASecondDaemonIsTold(t *testing.T) {
 	client, _ := serve(t, &house{})
 	second := &control.Server{Path: client.Path, House: &house{}}
-	err := second.Run(t.Context())
+	err := second.Listen(t.Context())
+	defer second.Close()
 	if err == nil || !strings.Contains(err.Error(), "another usher is running at "+client.Path) {
 		t.Fatalf("got %v", err)
 	}
@@ -103,7 +103,8 @@ func TestWhatIsInTheWayIsNeverRemoved(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := &control.Server{Path: tt.path, House: &house{}}
-			err := server.Run(context.Background())
+			err := server.Listen(t.Context())
+			defer server.Close()
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
