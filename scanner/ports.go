@@ -71,15 +71,3 @@ type Reading struct {
 type Device interface {
 	Run(ctx context.Context, emit func(raw string)) error
 }
-
-// Vendor is what a vendor's folder gives the house. What a vendor does not
-// offer is absent here, never an error at the gate.
-type Vendor struct {
-	// Scope is what scans are judged under from now on.
-	Scope Scope
-	// Exits tells whether exits exist at this vendor.
-	Exits bool
-	// Uploads tells whether the vendor takes movements made offline. Where it
-	// does not, they are kept here and exported.
-	Uploads bool
-}

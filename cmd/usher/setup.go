@@ -98,7 +98,7 @@ func gateConfig(cfg *configs.Config, vendor scanner.Vendor, origin scanner.Origi
 		Direction:  scanner.Direction(cfg.Gate.Direction),
 		StaleAfter: staleAfter(cfg),
 		Venue:      venue,
-		Uploads:    vendor.Uploads,
+		Uploads:    vendor.Uploader != nil,
 	}, nil
 }
 

@@ -1,0 +1,209 @@
+package scanner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Vendor is what a vendor's folder gives the house. What a vendor does not
+// offer is nil or zero here, never an error at the gate. Each method of the
+// parts makes one attempt (a vendor may sign in once more inside it) and is safe
+// for concurrent use; retry and backoff live in sync.
+type Vendor struct {
+	// Scope is what scans are judged under from now on.
+	Scope Scope
+	// Exits tells whether exits exist at this vendor.
+	Exits bool
+	// Filters are what the vendor itself restricts the scope to, for the offline
+	// checks: a ticket of another client, series or event is refused.
+	Client, Series, Event string
+	// CallTimeout is a validation's own end where the vendor's document states
+	// one; zero: online.timeout.
+	CallTimeout time.Duration
+
+	Validator Validator
+	Uploader  Uploader
+	Lister    Lister
+	Session   Session
+}
+
+// Ask is one question to the vendor: may this ticket pass.
+type Ask struct {
+	Code      Code
+	Direction Direction
+	At        Stamp
+	True      Instant
+}
+
+// Answer is a vendor's definite answer: admit or refuse.
+type Answer struct {
+	Verdict Verdict
+	Reason  Reason
+	// Ticket is what the vendor tells of it; nil: nothing.
+	Ticket   *TicketInfo
+	TicketID string
+	// FirstEnteredAt and FirstEnteredGate tell of the entry behind
+	// AlreadyEntered, where the vendor names it. An answer that names neither may
+	// speak of this device's own call whose answer got lost.
+	FirstEnteredAt   time.Time
+	FirstEnteredGate string
+	// Detail is the vendor's own words behind Restricted, plain text.
+	Detail string
+}
+
+// Validator asks the vendor for a verdict.
+type Validator interface {
+	// Validate asks once. An error is a [CallError]: no definite answer.
+	Validate(ctx context.Context, ask Ask) (Answer, error)
+}
+
+// Movement is one admission or exit on its way to the vendor, frozen at scan
+// time.
+type Movement struct {
+	Seq       uint64
+	ID        string
+	Scope     Scope
+	Origin    Origin
+	Code      Code
+	Direction Direction
+	// At is the corrected scan time: never in the vendor's future.
+	At       time.Time
+	TicketID string
+	// Data is the record's Upload: what the vendor's list said to send back.
+	Data json.RawMessage
+}
+
+// Delivery is how the vendor took one movement.
+type Delivery string
+
+// The ways of taking a movement.
+const (
+	// Taken: the vendor holds it.
+	Taken Delivery = "taken"
+	// Duplicate: the vendor holds an entry of this ticket already.
+	Duplicate Delivery = "duplicate"
+	// Rejected: the vendor will not take it, with its reason.
+	Rejected Delivery = "rejected"
+	// Later: not now; it stays in the outbox.
+	Later Delivery = "later"
+)
+
+// Receipt is what became of one movement of a batch.
+type Receipt struct {
+	Seq      uint64
+	Delivery Delivery
+	// Detail is the vendor's reason, plain text.
+	Detail string
+}
+
+// Uploader takes movements that were made offline.
+type Uploader interface {
+	// Group names what may travel in one batch: movements of one group share
+	// everything that the vendor wants once per call.
+	Group(Movement) string
+	// Limits are the most a batch may hold, and how old a movement may be when
+	// the vendor takes it; zero: no limit.
+	Limits() (batch int, age time.Duration)
+	// Upload sends one batch of one group, no code twice in it. It gives one
+	// receipt for each movement. An error is a [CallError]: nothing is known of
+	// any of them.
+	Upload(ctx context.Context, batch []Movement) ([]Receipt, error)
+}
+
+// ListPage describes a list as a vendor gave it.
+type ListPage struct {
+	// Complete says that the list holds every ticket of the scope.
+	Complete bool
+	// Delta says that it holds only what changed since the cursor.
+	Delta       bool
+	GeneratedAt time.Time
+	// Source is a fingerprint of what was asked, Cursor where a delta goes on.
+	Source string
+	Cursor []byte
+}
+
+// Lister gives the vendor's tickets for offline decisions.
+type Lister interface {
+	// List streams every ticket of the scope to add, with its place in the
+	// answer for error texts. An error is add's own, as it is, or a [CallError]:
+	// then what was given before is to be thrown away.
+	List(ctx context.Context, add func(t Ticket, place string) error) (ListPage, error)
+}
+
+// SessionStatus is how the device stands with the vendor, from memory.
+type SessionStatus struct {
+	// Ready is false where the vendor cannot be asked for want of a sign-in or
+	// registration.
+	Ready             bool
+	SessionExpiresAt  time.Time
+	PasswordExpiresAt time.Time
+	// Problem says what is wrong with the credentials and what to do.
+	Problem string
+}
+
+// Session is the device's standing with a vendor that wants a sign-in.
+type Session interface {
+	// Probe is the vendor's cheapest authenticated call; it signs in where that is
+	// needed. An error is a [CallError].
+	Probe(ctx context.Context) error
+	// SignIn forgets why no sign-in was tried and tries one.
+	SignIn(ctx context.Context) error
+	// Status is from memory.
+	Status() SessionStatus
+	// SignOut ends the session, as the daemon stops.
+	SignOut(ctx context.Context) error
+}
+
+// Trouble is why a call to a vendor gave no definite answer.
+type Trouble string
+
+// The kinds of trouble.
+const (
+	// Unreachable: refused, no route, DNS, TLS. The vendor never saw the call.
+	Unreachable Trouble = "unreachable"
+	// Silent: sent, and no whole answer came.
+	Silent Trouble = "silent"
+	// Nonsense: an answer that is not the vendor's: HTML, truncated or foreign
+	// JSON.
+	Nonsense Trouble = "nonsense"
+	// Failing: the vendor's own fault, 5xx and its own words for it.
+	Failing Trouble = "failing"
+	// Throttled: 429, or a quota; RetryAfter says for how long.
+	Throttled Trouble = "throttled"
+	// Denied: the sign-in is refused; another needs a person.
+	Denied Trouble = "denied"
+	// Malformed: the vendor calls the request wrong (4xx).
+	Malformed Trouble = "malformed"
+)
+
+// CallError is a call to a vendor that gave no definite answer.
+type CallError struct {
+	// Op is the call in the vendor's own words, without secrets.
+	Op      string
+	Trouble Trouble
+	// MaybeSent: the vendor may have acted on the call.
+	MaybeSent bool
+	// Status is the HTTP status; 0: there was none.
+	Status int
+	// RetryAfter is how long the vendor asks to be left alone; 0: it does not say.
+	RetryAfter time.Duration
+	Err        error
+}
+
+func (e *CallError) Error() string { return fmt.Sprintf("%s: %s: %v", e.Op, e.Trouble, e.Err) }
+
+// Unwrap gives the cause.
+func (e *CallError) Unwrap() error { return e.Err }
+
+// CallErrorOf gives the call error inside err; one of its own where there is
+// none, taken to have been sent, since nothing says otherwise.
+func CallErrorOf(err error) *CallError {
+	var call *CallError
+	if errors.As(err, &call) {
+		return call
+	}
+	return &CallError{Op: "call", Trouble: Silent, MaybeSent: true, Err: err}
+}
