@@ -311,3 +311,41 @@ func TestTheClientLearnsTheVersion(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
+
+// careless takes what came for the whole.
+type careless struct{ house }
+
+func (c *careless) Import(_ context.Context, _ string, r io.Reader) (control.ImportResult, error) {
+	_, _ = io.Copy(io.Discard, r)
+	return control.ImportResult{Tickets: 1}, nil
+}
+
+func TestACutOffManifestIsToldWhateverTheHouseSays(t *testing.T) {
+	h := &careless{}
+	path := directory(t) + "/u.sock"
+	server := &control.Server{Path: path, House: h, Feed: &h.feed}
+	if err := server.Listen(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Run(ctx) }()
+
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "POST /v1/tickets/import?name=list.csv HTTP/1.1\r\nHost: usher\r\nContent-Length: 1000\r\n\r\ncode\nA\n")
+	if err := conn.(*net.UnixConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 400 ") || !strings.Contains(string(answer), "cut off") {
+		t.Errorf("got %v: %s", err, answer)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
