@@ -71,3 +71,15 @@ type Reading struct {
 type Device interface {
 	Run(ctx context.Context, emit func(raw string)) error
 }
+
+// Link tells the gate whether the vendor can be asked, and learns from the
+// gate's calls. Implementations are safe for concurrent use and never block.
+type Link interface {
+	// Online: the next scan may ask the vendor.
+	Online() bool
+	// Answered: a scan's call got its definite answer in time.
+	Answered()
+	// Failed: a scan's call got none. The error is a CallError, or nil where the
+	// call was still under way when patience ran out.
+	Failed(err error)
+}
