@@ -225,7 +225,7 @@ func exportRow(e journal.Entry, truth scanner.Instant) control.ExportRow {
 	if !truth.Trusted {
 		truth = e.True
 	}
-	return control.ExportRow{Record: e.Record, True: truth, Fate: e.Fate, FateAt: e.FateAt, Detail: e.Detail}
+	return control.ExportRow{Record: e.Record, True: truth, Fate: e.Fate, FateAt: e.FateAt, FateBy: e.FateBy, Detail: e.Detail}
 }
 
 // timeOf is the record's true time as known now.
