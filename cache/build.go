@@ -105,7 +105,7 @@ func (s *Store) build(ctx context.Context, meta Meta, feed Feed, progress func(i
 		return s.explain(err)
 	}
 	defer sorted.close()
-	in := &intake{ctx: ctx, store: s, sorter: sorted, indexer: s.key.Indexer(meta.Scope), records: records, progress: progress}
+	in := &intake{ended: ctx.Err, store: s, sorter: sorted, indexer: s.key.Indexer(meta.Scope), records: records, progress: progress}
 	if err := feed(in.add); err != nil {
 		return s.explain(err)
 	}
@@ -156,7 +156,8 @@ func (s *Store) publish() (*generation, error) {
 
 // intake turns the rows of a feed into entries of the sort.
 type intake struct {
-	ctx      context.Context
+	// ended tells whether the build was called off.
+	ended    func() error
 	store    *Store
 	sorter   *sorter
 	indexer  *seal.Indexer
@@ -184,7 +185,7 @@ func (in *intake) add(t scanner.Ticket, place string) error {
 
 func (in *intake) take(t scanner.Ticket, place string) error {
 	if in.count%yieldEvery == 0 {
-		if err := in.ctx.Err(); err != nil {
+		if err := in.ended(); err != nil {
 			return err
 		}
 		in.store.rows.Store(int64(in.count))

@@ -82,7 +82,7 @@ func (f *Faults) Error() string {
 // to be thrown away. Memory does not grow with the file. A code that is there
 // twice is for the receiver to find.
 func Read(ctx context.Context, name string, r io.Reader, add func(t scanner.Ticket, line int) error) error {
-	in := &input{ctx: ctx, name: name, lines: bufio.NewReaderSize(r, MaxLine+2), add: add}
+	in := &input{ended: ctx.Err, name: name, lines: bufio.NewReaderSize(r, MaxLine+2), add: add}
 	first, err := in.next()
 	switch {
 	case err != nil:
@@ -101,7 +101,8 @@ var errStop = errors.New("stop")
 
 // input is a manifest being read.
 type input struct {
-	ctx     context.Context
+	// ended tells whether the reading was called off.
+	ended   func() error
 	name    string
 	lines   *bufio.Reader
 	add     func(scanner.Ticket, int) error
@@ -152,7 +153,7 @@ func (in *input) next() ([]byte, error) {
 		}
 		in.line++
 		if in.line%256 == 0 {
-			if err := in.ctx.Err(); err != nil {
+			if err := in.ended(); err != nil {
 				return nil, err
 			}
 		}
@@ -193,7 +194,7 @@ func (in *input) skipLine() error {
 		_, err := in.lines.ReadSlice('\n')
 		switch err {
 		case bufio.ErrBufferFull:
-			if err := in.ctx.Err(); err != nil {
+			if err := in.ended(); err != nil {
 				return err
 			}
 		case nil, io.EOF:

@@ -166,7 +166,7 @@ func (r *Refresher) sum(ctx context.Context) (string, version, error) {
 	}
 	defer file.Close()
 	hash := sha256.New()
-	if _, err := io.Copy(hash, &ctxReader{ctx, file}); err != nil {
+	if _, err := io.Copy(hash, &ctxReader{ctx.Err, file}); err != nil {
 		return "", was, r.explain(err)
 	}
 	if now, err := r.stat(); err != nil || now != was {
@@ -204,12 +204,12 @@ func (r *Refresher) explain(err error) error {
 
 // ctxReader ends a long read with its context.
 type ctxReader struct {
-	ctx context.Context
-	r   io.Reader
+	ended func() error
+	r     io.Reader
 }
 
 func (c *ctxReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
+	if err := c.ended(); err != nil {
 		return 0, err
 	}
 	return c.r.Read(p)
