@@ -71,7 +71,7 @@ func (b *batch) change(ch scanner.Change, sealed []byte) (uint64, error) {
 	if ch.SpendAttempt != 0 && b.get(bucketAttempts, seqKey(ch.SpendAttempt)) == nil {
 		return 0, fmt.Errorf("attempt %d is spent: %w", ch.SpendAttempt, scanner.ErrChanged)
 	}
-	other, fate, err := b.fateChange(ch.Fate)
+	other, fate, err := b.fateChange(ch.Fate, rec.By)
 	if err != nil {
 		return 0, err
 	}
@@ -104,8 +104,9 @@ func (b *batch) change(ch scanner.Change, sealed []byte) (uint64, error) {
 	return rec.Seq, nil
 }
 
-// fateChange checks what the change expects of another movement.
-func (b *batch) fateChange(ch *scanner.FateChange) (logEntry, fateEntry, error) {
+// fateChange checks what the change, made on behalf of somebody, expects of
+// another movement.
+func (b *batch) fateChange(ch *scanner.FateChange, by string) (logEntry, fateEntry, error) {
 	if ch == nil {
 		return logEntry{}, fateEntry{}, nil
 	}
@@ -125,7 +126,7 @@ func (b *batch) fateChange(ch *scanner.FateChange) (logEntry, fateEntry, error) 
 	if ch.From == scanner.FatePending && ch.To == scanner.FateWithdrawn && f.Sent > 0 {
 		return rec, f, fmt.Errorf("record %d was sent and may be at the vendor: %w", ch.Seq, scanner.ErrNotPossible)
 	}
-	f.Fate, f.At = ch.To, b.j.now()
+	f.Fate, f.At, f.By = ch.To, b.j.now(), by
 	return rec, f, nil
 }
 
@@ -175,7 +176,10 @@ func (b *batch) appendNote(rec *scanner.Record) error {
 	first := fateEntry{Seq: rec.Seq, Fate: rec.Fate}
 	raw, err := encode(kindLog, first.hint(), seqKey(rec.Seq), entry)
 	if err != nil {
-		return fatal(err)
+		// Left out, or it would keep everything else from being stored.
+		b.j.log.Error("journal: a note that cannot be written is dropped", "seq", rec.Seq, "error", err)
+		b.effect(func(*index) { b.j.dropped++ })
+		return nil
 	}
 	if err := b.putQuiet(bucketLog, seqKey(rec.Seq), raw); err != nil {
 		return err

@@ -156,9 +156,16 @@ func TestNotesHoldAnything(t *testing.T) {
 	rec.Code = scanner.Code("\xff\xfe" + strings.Repeat("x", 1<<20))
 	rec.Upload = []byte("{")
 	seq := j.Note(rec)
+	// What JSON cannot hold is dropped, and disturbs nobody else.
+	never := refusal(newClock(), 1)
+	never.FirstEnteredAt = time.Date(12026, 1, 1, 0, 0, 0, 0, time.UTC)
+	j.Note(never)
 	admit(t, j, 2, scanner.FatePending)
 	if got := history(t, j); len(got) != 2 || got[0].Seq != seq {
 		t.Errorf("a note nobody can read disturbed the log: %v", seqsOf(got))
+	}
+	if p := j.Status().Problems; len(p) != 1 || !strings.HasPrefix(p[0], "1 refusals were not stored") {
+		t.Errorf("problems: %q", p)
 	}
 }
 
@@ -253,6 +260,7 @@ func TestRecent(t *testing.T) {
 
 func TestOpenSaysWhatToDo(t *testing.T) {
 	t.Run("held by another", func(t *testing.T) {
+		t.Parallel()
 		j := open(t, options(t.TempDir()))
 		_, err := Open(options(j.opts.Dir))
 		if err == nil || !strings.Contains(err.Error(), "is usher running already") {
@@ -450,5 +458,30 @@ func TestSinceLeavesNothingOut(t *testing.T) {
 	}
 	if got, err = j.Since(ctx, first, 1); err != nil || !cmp.Equal(seqsOf(got), []uint64{second}) {
 		t.Errorf("one of them: %v, %v", seqsOf(got), err)
+	}
+}
+
+// TestSnapshotWithACommit: counts that share a transaction with an admission
+// know of it.
+func TestSnapshotWithACommit(t *testing.T) {
+	opts := options(t.TempDir())
+	j := open(t, opts)
+	ch := entryChange(t, j, opts.Clock.(*clock), 1, scanner.FatePending)
+	err := j.submit(context.Background(), &request{snapshot: true, apply: func(b *batch) error {
+		_, err := b.change(ch, nil)
+		return err
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.closeStore(); err != nil {
+		t.Fatal(err)
+	}
+	j = open(t, opts)
+	if m := mark(t, j, 1); !m.Entered {
+		t.Errorf("mark: %+v", m)
+	}
+	if s := j.Status(); s.Pending != 1 || s.Tallies[0].Entries != 1 {
+		t.Errorf("status: %+v", s)
 	}
 }

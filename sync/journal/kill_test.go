@@ -105,6 +105,7 @@ type told struct {
 // exactly once, in order, every mark counts its entries, and no number is ever
 // given twice, shown notes included.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	all := told{admitted: make(map[uint64]int), noted: make(map[uint64]bool), taken: make(map[uint64]bool)}
 	var last uint64

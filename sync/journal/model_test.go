@@ -34,6 +34,7 @@ type model struct {
 // TestModel does at random what engine, uploader and people do, restarts and
 // failing disks included, and compares every answer with the model.
 func TestModel(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		dir, err := os.MkdirTemp("", "journal")
 		if err != nil {
@@ -62,6 +63,7 @@ func TestModel(t *testing.T) {
 			"withdraw":   m.withdraw,
 			"attempt":    m.attempt,
 			"snapshot":   m.snapshot,
+			"count":      m.count,
 			"reopen":     m.reopen,
 			"crash":      m.crash,
 		})
@@ -358,7 +360,7 @@ func (m *model) withdraw(t *rapid.T) {
 		t.Fatal(err)
 	}
 	m.appended(t, got, undo)
-	m.fates[seq] = scanner.FateWithdrawn
+	m.fates[seq], m.seen[seq] = scanner.FateWithdrawn, undo.By
 	mark.Rev++
 	m.marks[n] = mark
 	m.tally.Undone++
@@ -393,6 +395,13 @@ func (m *model) snapshot(t *rapid.T) {
 		t.Fatal(err)
 	}
 	if err := m.j.snapshot(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// count writes a snapshot while marks are still fresh.
+func (m *model) count(t *rapid.T) {
+	if err := m.j.submit(context.Background(), &request{snapshot: true, marks: rapid.IntRange(0, 2).Draw(t, "marks")}); err != nil {
 		t.Fatal(err)
 	}
 }

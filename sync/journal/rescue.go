@@ -98,12 +98,10 @@ func stackOf(err error) string {
 
 // rebuild makes the new file whole and durable before it takes the name.
 func (j *Journal) rebuild(cause error) (*store, rescued, error) {
-	found, err := salvage(j.path)
+	found, err := salvage(j.path, j.unconfirmed.Load())
 	if err != nil {
 		return nil, rescued{}, err
 	}
-	found.withdraw(j.unconfirmed.Load())
-
 	s, err := j.newStore()
 	if err != nil {
 		return nil, rescued{}, err
@@ -200,31 +198,35 @@ func (j *Journal) fill(s *store, found *salvaged, note rescued) error {
 
 // withdraw takes back what a failed transaction wrote: nothing green stood on
 // it.
-func (f *salvaged) withdraw(over *overlay) {
-	if over == nil {
+func (f *salvaged) withdraw(failed *overlay) {
+	if failed == nil {
 		return
 	}
-	for _, c := range over.changes {
-		if string(c.bucket) == string(bucketLog) && c.old == nil {
-			delete(f.log, keySeq(c.key))
-			f.fates[keySeq(c.key)] = &fateEntry{Seq: keySeq(c.key), Void: true}
-		}
-	}
-	for _, c := range over.changes {
-		switch {
-		case string(c.bucket) == string(bucketState):
-			delete(f.marks, string(c.key))
-			var m markEntry
-			if c.old != nil && decode(kindMark, c.key, c.old, &m) == nil {
-				f.marks[string(c.key)] = &m
+	for _, c := range failed.changes {
+		switch string(c.bucket) {
+		case string(bucketLog):
+			if c.old == nil {
+				delete(f.log, keySeq(c.key))
+				f.fates[keySeq(c.key)] = &fateEntry{Seq: keySeq(c.key), Void: true}
 			}
-		case string(c.bucket) == string(bucketFate):
-			var e fateEntry
-			if c.old != nil && decode(kindFate, c.key, c.old, &e) == nil {
-				f.fates[e.Seq] = &e
-			} else if _, kept := f.log[keySeq(c.key)]; kept {
+		case string(bucketFate):
+			if had := f.fates[keySeq(c.key)]; had == nil || !had.Void {
 				delete(f.fates, keySeq(c.key))
 			}
+		case string(bucketState):
+			delete(f.marks, string(c.key))
+		case string(bucketAttempts):
+			delete(f.attempts, keySeq(c.key))
+		case string(bucketMemory):
+			delete(f.memory, string(c.key))
+		case string(bucketMeta):
+			if string(c.key) == string(keySnapshot) {
+				f.snap = snapshot{}
+			}
+		}
+		if c.old != nil {
+			// It was read from the file when it was whole.
+			_ = f.take(c.old, c.key)
 		}
 	}
 }

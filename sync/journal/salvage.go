@@ -50,8 +50,9 @@ func newSalvaged() *salvaged {
 // salvage reads what a damaged file still gives. Trees that can be walked whole
 // are taken as they are. For those that cannot, every record is looked for in
 // the file's bytes, stale pages included; of several versions the newest
-// counts, and marks that are lost are made again from the log.
-func salvage(path string) (*salvaged, error) {
+// counts, and marks that are lost are made again from the log. What a failed
+// transaction left is taken back.
+func salvage(path string, failed *overlay) (*salvaged, error) {
 	found := newSalvaged()
 	whole, err := walk(path, found)
 	if err != nil {
@@ -64,11 +65,15 @@ func salvage(path string) (*salvaged, error) {
 		}
 		found.complete(stale, whole)
 	}
-	// What the state tree does not hold yet, only the log tells.
-	found.marksFromLog(found.snap.Marked, false)
 	if found.newer {
 		return nil, fmt.Errorf("%s: %w; install that version or a later one, nothing was changed", path, ErrNewer)
 	}
+	found.withdraw(failed)
+	if !whole[string(bucketState)] {
+		found.marksFromLog(0, true)
+	}
+	// What the state tree does not hold yet, only the log tells.
+	found.marksFromLog(found.snap.Marked, false)
 	return found, nil
 }
 
@@ -251,7 +256,8 @@ func (f *salvaged) keepMark(e *markEntry) {
 	}
 }
 
-// complete adds from a scan what the trees that were not whole may have lost.
+// complete adds from a scan what the trees that were not whole may have lost:
+// all but attempts. A stale one may be spent, and would admit a second person.
 func (f *salvaged) complete(stale *salvaged, whole map[string]bool) {
 	if !whole[string(bucketFate)] {
 		for _, e := range stale.fates {
@@ -269,7 +275,6 @@ func (f *salvaged) complete(stale *salvaged, whole map[string]bool) {
 		for _, e := range stale.marks {
 			f.keepMark(e)
 		}
-		f.marksFromLog(0, true)
 	}
 	if !whole[string(bucketMemory)] {
 		for key, e := range stale.memory {
@@ -286,8 +291,6 @@ func (f *salvaged) complete(stale *salvaged, whole map[string]bool) {
 		maps.Copy(f.rescues, stale.rescues)
 	}
 	f.newer = f.newer || stale.newer
-	// Attempts of stale pages may be spent, and a spent one would admit a second
-	// person: only the tree's own are taken.
 	maps.DeleteFunc(f.fates, func(seq uint64, e *fateEntry) bool { return !e.Void && f.log[seq] == nil })
 }
 

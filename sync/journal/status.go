@@ -44,7 +44,7 @@ func (j *Journal) Status() Status {
 		s.Problems = append(s.Problems, fmt.Sprintf("journal cannot be written: %v; free space or replace the storage, scans without network stay amber meanwhile", j.unwritable))
 	}
 	if j.dropped > 0 {
-		s.Problems = append(s.Problems, fmt.Sprintf("%d refusals were not stored while the journal could not be written", j.dropped))
+		s.Problems = append(s.Problems, fmt.Sprintf("%d refusals were not stored and miss in the history; no admission is among them", j.dropped))
 	}
 	for _, d := range j.damagedFiles {
 		s.Problems = append(s.Problems, d.String())

@@ -38,6 +38,7 @@ type store struct {
 type storeOptions struct {
 	maxSize  int64
 	readOnly bool
+	create   bool
 }
 
 // mmapSize keeps the file from being mapped anew while it grows, which waits
@@ -65,6 +66,13 @@ func openStore(path string, opts storeOptions) (*store, error) {
 			MaxSize:         int(min(opts.maxSize, int64(^uint(0)>>1))),
 			ReadOnly:        opts.readOnly,
 			NoStatistics:    true,
+			OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+				if !opts.create {
+					// A journal that vanished is no new one.
+					flag &^= os.O_CREATE
+				}
+				return os.OpenFile(name, flag, mode)
+			},
 		})
 		return err
 	})
@@ -98,6 +106,7 @@ func createStore(path string, opts storeOptions, fill func(*bbolt.Tx) error) (*s
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+	opts.create = true
 	s, err := openStore(path, opts)
 	if err != nil {
 		return nil, err

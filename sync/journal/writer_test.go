@@ -99,6 +99,12 @@ func TestCommitError(t *testing.T) {
 		"written and not answered": liar,
 		"not written":              broken,
 		"panic":                    func(*bbolt.Tx) error { panic("page fault") },
+		"written, then a panic": func(tx *bbolt.Tx) error {
+			if err := tx.Commit(); err != nil {
+				return err
+			}
+			panic("page fault")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx := context.Background()
@@ -178,51 +184,40 @@ func TestCommitErrorOfSettlements(t *testing.T) {
 	if err := j.Memory("v").Save("k", []byte("old")); err != nil {
 		t.Fatal(err)
 	}
-	j.db.commit = liar
-	var wg sync.WaitGroup
-	for _, call := range []func() error{
-		func() error { return j.Settle(ctx, []Settlement{{Seq: a, To: scanner.FateConflict}}) },
-		func() error { return j.Requeue(ctx, b, "ann") },
-		func() error { return j.CloseAttempt(ctx, id) },
-		func() error { return j.Memory("v").Save("k", []byte("new")) },
+	for name, call := range map[string]func() error{
+		"settle":  func() error { return j.Settle(ctx, []Settlement{{Seq: a, To: scanner.FateConflict}}) },
+		"requeue": func() error { return j.Requeue(ctx, b, "ann") },
+		"close":   func() error { return j.CloseAttempt(ctx, id) },
+		"save":    func() error { return j.Memory("v").Save("k", []byte("new")) },
 	} {
-		wg.Go(func() {
-			// Those that do not share the failing transaction come after the
-			// repair and succeed.
-			if err := call(); err != nil && !errors.Is(err, scanner.ErrNotStored) {
-				t.Error(err)
-			}
-		})
-		wg.Wait()
-		// Each fails alone here: the next commit would repair, so fail it first.
-		for _, check := range []func(){
-			func() {
-				if f := fateOf(t, j, a); f != scanner.FatePending {
-					t.Errorf("a is %q", f)
-				}
-				if f := fateOf(t, j, b); f != scanner.FateParked {
-					t.Errorf("b is %q", f)
-				}
-				if m := mark(t, j, 1); m.Open != 1 || m.Conflict {
-					t.Errorf("mark of a: %+v", m)
-				}
-				if got := j.Attempts(scope, code(3)); len(got) != 1 {
-					t.Errorf("attempts: %+v", got)
-				}
-				if v, err := j.Memory("v").Load("k"); err != nil || string(v) != "old" {
-					t.Errorf("memory: %q, %v", v, err)
-				}
-			},
-		} {
-			check()
-			if err := j.flush(ctx); err != nil {
-				t.Fatal(err)
-			}
-			check()
-		}
 		j.db.commit = liar
+		if err := call(); !errors.Is(err, scanner.ErrNotStored) {
+			t.Fatalf("%s: %v, want ErrNotStored", name, err)
+		}
+		check := func(when string) {
+			t.Helper()
+			if f := fateOf(t, j, a); f != scanner.FatePending {
+				t.Errorf("%s, %s: a is %q", name, when, f)
+			}
+			if f := fateOf(t, j, b); f != scanner.FateParked {
+				t.Errorf("%s, %s: b is %q", name, when, f)
+			}
+			if m := mark(t, j, 1); m.Open != 1 || m.Conflict {
+				t.Errorf("%s, %s: mark of a: %+v", name, when, m)
+			}
+			if got := j.Attempts(scope, code(3)); len(got) != 1 {
+				t.Errorf("%s, %s: attempts: %+v", name, when, got)
+			}
+			if v, err := j.Memory("v").Load("k"); err != nil || string(v) != "old" {
+				t.Errorf("%s, %s: memory: %q, %v", name, when, v, err)
+			}
+		}
+		check("after the error")
+		if err := j.flush(ctx); err != nil {
+			t.Fatal(err)
+		}
+		check("after the repair")
 	}
-	j.db.commit = (*bbolt.Tx).Commit
 	closeAndCheck(t, j)
 	j = open(t, opts)
 	if s := j.Status(); s.Pending != 1 || s.Parked != 1 || s.Conflicts != 0 {
