@@ -36,6 +36,9 @@ func isFatal(err error) bool {
 
 func unknown(seq uint64) error { return fmt.Errorf("record %d: %w", seq, scanner.ErrUnknown) }
 
+// isMissing tells a record that is not there from one that cannot be read.
+func isMissing(err error) bool { return errors.Is(err, scanner.ErrUnknown) }
+
 // Commit writes the change in one transaction and returns its record's seq once
 // that is on the disk. Errors: ErrChanged (nothing written), ErrNotPossible
 // where a movement that may be at the vendor already is to be withdrawn,

@@ -22,11 +22,12 @@
 //
 // An admission appends to the log and writes nothing else: its record carries
 // the mark that it leaves. Those marks are kept in memory and moved to the state
-// tree in the background; opening reads the log's tail for the rest. Every value is a frame with a magic,
-// a version and a checksum that covers its key (frame.go), and every bucket
-// counts its keys in its own header, so that a flipped bit is an error and
-// never an absent mark. Which records are pending, parked or in conflict is
-// kept in memory and rebuilt at [Open].
+// tree by Run; opening reads the log's tail for the rest.
+//
+// Every value is a frame with a magic, a version and a checksum that covers its
+// key (frame.go), and every bucket counts its keys in its own header, so that a
+// flipped bit is an error and never an absent mark. Which records are pending,
+// parked or in conflict is kept in memory and rebuilt at [Open].
 //
 // # Damage
 //

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"errors"
 	"strings"
 
 	"go.etcd.io/bbolt"
@@ -248,6 +247,3 @@ func (l *loader) recent() error {
 	}
 	return nil
 }
-
-// isMissing tells a record that is not there from one that cannot be read.
-func isMissing(err error) bool { return errors.Is(err, scanner.ErrUnknown) }
