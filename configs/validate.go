@@ -113,7 +113,7 @@ func (c *Config) validateScanners(f *Faults) {
 func (c *Config) Warnings() Faults {
 	var f Faults
 	if len(c.Scanners) == 0 {
-		f.Add("scanners", "none: only codes typed by hand are judged")
+		f.Add("scanners", "none: only codes typed by hand are judged; usher devices lists what is plugged in")
 	}
 	if c.Vendor.Name == "manifest" && c.Offline.Manifest == "" {
 		f.Add("offline.manifest", "none: every scan waits for a list from `usher tickets import FILE`")

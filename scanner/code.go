@@ -52,6 +52,13 @@ func unreadable(why string) error         { return unreadableError(why) }
 func (e unreadableError) Error() string   { return "unreadable code: " + string(e) }
 func (e unreadableError) Is(t error) bool { return t == ErrUnreadable }
 
+// Bare is the code without any prefix that a scanner may have put before it: the
+// last of its forms. Two readings of one ticket have the same bare code.
+func (c Code) Bare() Code {
+	forms := c.Forms()
+	return forms[len(forms)-1]
+}
+
 // Forms lists what a list is asked for: the code as read, then without an AIM
 // symbology identifier ("]C1", ISO/IEC 15424) and without a leading ECI
 // designator ("\000026"). A ticket's payload may itself begin with "]", which is

@@ -101,7 +101,7 @@ func Decide(f Facts) Decision {
 	if f.Found == Damaged {
 		return because(DamagedRecord)
 	}
-	if f.Mark.Conflict && f.Direction == Entry {
+	if f.Mark.Conflict && f.Direction == Entry && f.Mark.Permit != Entry {
 		d := f.alreadyEntered()
 		d.Conflict = true
 		return d
@@ -134,9 +134,8 @@ func (f Facts) byPolicy(p Policy, refused, reviewed Reason) Decision {
 // decideMissing judges a code that the list does not hold. What this device
 // itself saw of the ticket comes before the list's silence.
 func (f Facts) decideMissing() Decision {
-	known := f.Mark.Entered || f.Mark.Permit == f.Direction
 	proven := f.List.authoritative()
-	if known && (f.Direction == Exit || !proven || f.Mark.Entered && !f.Mark.Exited) {
+	if f.Mark.Permit == f.Direction || f.Mark.Entered && (f.Direction == Exit || !proven || !f.Mark.Exited) {
 		return f.decideByRule()
 	}
 	switch {
@@ -249,7 +248,8 @@ func (f Facts) decideInternal() Decision {
 	case f.Direction == Exit:
 		return because(ExitNotPermitted)
 	case f.Rule.ExitRequired && m.Inside:
-		return f.alreadyEntered()
+		// The mark tells of the entry into the venue, not of this one.
+		return because(AlreadyEntered)
 	}
 	return f.admit()
 }
@@ -293,14 +293,21 @@ func (f Facts) Passed() Mark {
 		m.Entered, m.Exited, m.Inside = true, true, false
 	}
 	if f.Direction == Entry && first {
-		m.EnteredAt, m.EnteredGate = f.At.At, f.Gate
+		m.EnteredAt, m.EnteredGate = time.Time{}, f.Gate
+		if f.At.Trusted {
+			m.EnteredAt = f.At.At // a time nobody vouches for is not told to people later
+		}
 	}
 	if m.Permit == f.Direction {
 		m.Permit = ""
 	}
 	m.Last, m.Undone, m.LastAt = SelfSeq, false, f.Stamp
-	if end := later(f.Ticket.EventEnds, f.Ticket.ValidUntil); end.After(m.EventEnds) {
-		m.EventEnds = end
+	// An end that is past already, as after a supervisor's admission, would end
+	// the mark as soon as it is made.
+	if end := later(f.Ticket.EventEnds, f.Ticket.ValidUntil); end.After(f.At.At) {
+		m.EventEnds = later(m.EventEnds, end)
+	} else {
+		m.EventEnds = time.Time{}
 	}
 	return m
 }

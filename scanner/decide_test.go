@@ -85,6 +85,9 @@ func TestDecide(t *testing.T) {
 		{"a permit to enter lets nobody out", listed(exit, mark(scanner.Mark{Rev: 3, Permit: scanner.Entry})), scanner.Refuse, scanner.ExitNotPermitted},
 		{"a permit does not outweigh a refund", listed(mark(scanner.Mark{Rev: 3, Permit: scanner.Entry}), status(scanner.StatusRefunded)), scanner.Refuse, scanner.Refunded},
 
+		{"a permit outweighs a conflict: a person gave it", listed(mark(scanner.Mark{Rev: 3, Conflict: true, Permit: scanner.Entry})), scanner.Admit, scanner.OK},
+		{"a permit admits what no list knows", missing(mark(scanner.Mark{Rev: 3, Permit: scanner.Entry})), scanner.Admit, scanner.OK},
+
 		{"voided", listed(status(scanner.StatusVoided)), scanner.Refuse, scanner.Voided},
 		{"refunded", listed(status(scanner.StatusRefunded)), scanner.Refuse, scanner.Refunded},
 		{"blocked", listed(status(scanner.StatusBlocked)), scanner.Refuse, scanner.Restricted},
@@ -252,6 +255,24 @@ func TestNoRecordOfUnknownWorthAdmits(t *testing.T) {
 			t.Fatalf("status %q admitted", status)
 		}
 	})
+}
+
+func TestAMarkMadeAfterTheEventDoesNotEndAtOnce(t *testing.T) {
+	f := listed()
+	f.Ticket.ValidUntil = noon.Add(-26 * time.Hour)
+	if got := f.Passed().EventEnds; !got.IsZero() {
+		t.Errorf("the mark's event ended %v: the next sweep would forget a supervisor's admission", got)
+	}
+}
+
+func TestATimeNobodyVouchesForIsNotTold(t *testing.T) {
+	f := listed()
+	f.At = scanner.Instant{At: time.Unix(120, 0)}
+	f.Mark = *scanner.Decide(f).Next
+	f.At = trusted(noon)
+	if got, want := scanner.Decide(f).Message(noon, time.UTC), "Already entered at Gate 7"; got != want {
+		t.Errorf("message %q, want %q", got, want)
+	}
 }
 
 func TestMarkOutlivesTheWindowItWasMadeIn(t *testing.T) {

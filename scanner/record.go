@@ -116,7 +116,7 @@ func (r *Record) Movement() bool {
 	return r.Verdict == Admit && (r.Kind == KindScan || r.Kind == KindOverride)
 }
 
-// Mark is the gate state of one ticket in one scope (design: State).
+// Mark is the gate state of one ticket in one scope.
 type Mark struct {
 	// Rev counts the changes; a commit states the Rev it was decided on.
 	Rev uint64 `json:"rev"`
@@ -136,7 +136,7 @@ type Mark struct {
 	// Last is the newest movement's seq; Undone says that it was taken back.
 	Last   uint64 `json:"last,omitempty"`
 	Undone bool   `json:"undone,omitempty"`
-	// LastAt and Moved say when, for the mark's end.
+	// LastAt is when that was, for the mark's end.
 	LastAt Stamp `json:"last_at"`
 	// Open counts the movements that the vendor has not acknowledged and may
 	// still take: pending and parked ones. A mark with any never ends.

@@ -32,7 +32,8 @@ type Instant struct {
 	At       time.Time `json:"at"`
 	Earliest time.Time `json:"earliest,omitzero"`
 	Latest   time.Time `json:"latest,omitzero"`
-	// Trusted says that the bounds come from an anchor or NTP of this boot.
+	// Trusted says that the bounds come from an anchor of the stamp's own boot or
+	// from a wall clock that was trusted when it was taken.
 	Trusted bool `json:"trusted"`
 }
 

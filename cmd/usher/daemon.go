@@ -49,6 +49,9 @@ type usherd struct {
 // runDaemon runs usher on the configuration until the context ends or something
 // fails that it cannot live with. It returns when everything is stored.
 func runDaemon(ctx context.Context, configPath string, stderr io.Writer) (err error) {
+	// From the first moment to the last: a SIGHUP must never end the daemon.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
 	cfg, faults := configs.LoadOrKept(configPath, os.Environ(), checkBlocks)
 	if cfg == nil {
 		return faults
@@ -70,7 +73,7 @@ func runDaemon(ctx context.Context, configPath string, stderr io.Writer) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	return d.run(ctx, cfg, faults)
+	return d.run(ctx, cfg, faults, hangups)
 }
 
 // open opens the device's identity and stores: id and key are on the disk before
@@ -105,8 +108,24 @@ func (d *usherd) open(cfg *configs.Config) error {
 	if err != nil {
 		return errors.Join(err, d.journal.Close())
 	}
-	if _, last := d.journal.Recent(); last.Trusted {
-		d.clock.NotBefore(last.Wall)
+	return d.rememberTime()
+}
+
+// timeTail is how many of the newest records are asked for a trusted time.
+const timeTail = 200
+
+// rememberTime tells the clock what the journal knows of the time: NTP may have
+// been gone since the morning.
+func (d *usherd) rememberTime() error {
+	newest, err := d.journal.Scans(0, timeTail)
+	if err != nil {
+		return errors.Join(err, d.close())
+	}
+	for _, e := range newest {
+		if e.True.Trusted {
+			d.clock.Remember(e.At, e.True)
+			break
+		}
 	}
 	return nil
 }
@@ -115,7 +134,7 @@ func (d *usherd) close() error { return errors.Join(d.journal.Close(), d.tickets
 
 // run starts every long-running part and waits for the first that fails, or for
 // the end.
-func (d *usherd) run(ctx context.Context, cfg *configs.Config, faults configs.Faults) error {
+func (d *usherd) run(ctx context.Context, cfg *configs.Config, faults configs.Faults, hangups <-chan os.Signal) error {
 	first, err := d.build(cfg, nil)
 	if err != nil {
 		return err
@@ -136,13 +155,11 @@ func (d *usherd) run(ctx context.Context, cfg *configs.Config, faults configs.Fa
 	group.Go(func() error { return d.journal.Run(ctx) })
 	group.Go(func() error { return d.server.Run(ctx) })
 	group.Go(func() error { return watch(ctx, h.gate, d.log) })
-	group.Go(func() error { return d.reloadOnHangup(ctx, group) })
+	group.Go(func() error { return d.reloadOnHangup(ctx, group, hangups) })
 	d.parts.apply(ctx, group, partsOf(first))
 
 	if len(faults) == 0 {
-		if err := configs.Keep(cfg.StateDir, cfg.Source()); err != nil {
-			d.log.Warn("the configuration was not kept", "err", err)
-		}
+		h.keep(cfg)
 	}
 	d.log.Info("usher runs", "version", version(), "config", cfg, "device", d.identity.ID)
 	notify(daemon.SdNotifyReady, d.log)
@@ -243,11 +260,14 @@ func (d *usherd) reload(ctx context.Context, group *errgroup.Group) (control.Rel
 	d.house.live.Store(next)
 	d.house.faults.Store(&configs.Faults{})
 	d.parts.apply(ctx, group, partsOf(next))
-	if err := configs.Keep(cfg.StateDir, cfg.Source()); err != nil {
-		d.log.Warn("the configuration was not kept", "err", err)
-	}
+	d.house.keep(cfg)
 	d.log.Info("configuration reloaded", "config", cfg)
 	result := control.Reloaded{Changed: string(old.cfg.Source()) != string(cfg.Source()), Notes: []string{}}
+	if old.vendor.Scope != next.vendor.Scope {
+		note := "scans are judged for another vendor, account or event from now on: tickets that entered before count as new"
+		d.log.Warn(note)
+		result.Notes = append(result.Notes, note)
+	}
 	if old.cfg.Log.Format != cfg.Log.Format {
 		result.Notes = append(result.Notes, "log.format takes effect at the next start")
 	}
@@ -256,10 +276,7 @@ func (d *usherd) reload(ctx context.Context, group *errgroup.Group) (control.Rel
 
 // reloadOnHangup reloads on SIGHUP. A faulty file is logged, listed in the
 // status, and what ran goes on.
-func (d *usherd) reloadOnHangup(ctx context.Context, group *errgroup.Group) error {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
+func (d *usherd) reloadOnHangup(ctx context.Context, group *errgroup.Group, hangups <-chan os.Signal) error {
 	for {
 		select {
 		case <-ctx.Done():

@@ -232,7 +232,9 @@ func TestAConfigurationThatBreaksWhileRunning(t *testing.T) {
 	if err := r.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Start(t.Context(), func(s control.Status) bool { return len(s.Scanners) == 1 && s.Scanners[0].State == control.ScannerConnected }); err != nil {
+	if err := r.Start(t.Context(), func(s control.Status) bool {
+		return len(s.Scanners) == 1 && s.Scanners[0].State == control.ScannerConnected
+	}); err != nil {
 		t.Fatal("the kept configuration does not run:", err)
 	}
 	s := soon(t, r, time.Second, "the faults after a restart", func(s control.Status) bool { return s.State == control.Degraded })
@@ -305,7 +307,9 @@ func TestALostDeviceKeyLosesNoMark(t *testing.T) {
 	if err := os.Remove(filepath.Join(r.Dir, "state", "device.key")); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Start(t.Context(), func(s control.Status) bool { return s.Tickets.Count == 10 && s.Scanners[0].State == control.ScannerConnected }); err != nil {
+	if err := r.Start(t.Context(), func(s control.Status) bool {
+		return s.Tickets.Count == 10 && s.Scanners[0].State == control.ScannerConnected
+	}); err != nil {
 		t.Fatal(err)
 	}
 	soon(t, r, time.Second, "the lost key in the status", func(s control.Status) bool {
@@ -410,5 +414,43 @@ func TestAStateDirectoryThatIsNotWritable(t *testing.T) {
 	_, stderr, code := usherCommand(t, r, "run")
 	if code != exitFailed || !strings.Contains(stderr, state) || !strings.Contains(stderr, "read-only") {
 		t.Errorf("exit %d, %s", code, stderr)
+	}
+}
+
+func TestCheckSaysWhatTheDaemonWouldSay(t *testing.T) {
+	r := newRig(t, 10, "", "lane-1")
+	if out, _, code := usherCommand(t, r, "check"); code != exitOK || !strings.Contains(out, "10 tickets") || !strings.Contains(out, "can be opened") {
+		t.Errorf("a good device: exit %d\n%s", code, out)
+	}
+	if err := os.WriteFile(r.Manifest(), []byte("code\nA-0001\nA-0002\nA-0001\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Lane("lane-1").Unplug(); err != nil {
+		t.Fatal(err)
+	}
+	out, _, code := usherCommand(t, r, "check")
+	for _, want := range []string{"tickets.csv:4", "scanner lane-1"} {
+		if code != exitFailed || !strings.Contains(out, want) {
+			t.Errorf("exit %d, no %s in\n%s", code, want, out)
+		}
+	}
+}
+
+func TestAHangupNeverEndsTheDaemon(t *testing.T) {
+	r := newRig(t, 10, "", "lane-1")
+	for _, after := range []time.Duration{30 * time.Millisecond, 60 * time.Millisecond} {
+		if err := r.Spawn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(after)
+		if err := unix.Kill(r.Pid(), unix.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Wait(t.Context(), ready); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Stop(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

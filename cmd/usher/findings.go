@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -102,7 +103,6 @@ func inspectState(f *findings, cfg *configs.Config) {
 		free := int64(space.Bavail) * space.Bsize
 		if free < lowSpace {
 			f.add(what, gradeWarn, "%d MiB free on its disk: make room, or a full disk will stop offline admissions", free>>20)
-			return
 		}
 	}
 	aside, _ := filepath.Glob(filepath.Join(cfg.StateDir, "journal.db.damaged-*"))
@@ -135,10 +135,6 @@ func inspectDaemon(ctx context.Context, f *findings, cfg *configs.Config) *contr
 // inspectScanners opens each scanner for a moment, or asks the daemon that has
 // them open.
 func inspectScanners(ctx context.Context, f *findings, cfg *configs.Config, status *control.Status) {
-	if len(cfg.Scanners) == 0 {
-		f.add("scanners", gradeWarn, "none configured: only typed codes are judged; `usher devices` lists what is plugged in")
-		return
-	}
 	if status != nil {
 		for _, s := range status.Scanners {
 			if s.State == control.ScannerConnected {
@@ -178,8 +174,17 @@ func inspectManifest(ctx context.Context, f *findings, cfg *configs.Config) {
 		return
 	}
 	defer file.Close()
-	n := 0
-	err = manifest.Read(ctx, filepath.Base(path), file, func(scanner.Ticket, int) error { n++; return nil })
+	n, seen := 0, map[uint64]int{}
+	seed := maphash.MakeSeed()
+	err = manifest.Read(ctx, filepath.Base(path), file, func(t scanner.Ticket, line int) error {
+		n++
+		hash := maphash.String(seed, string(t.Code))
+		if before, twice := seen[hash]; twice {
+			return fmt.Errorf("%s:%d: code %s is in line %d already; take one of them out", filepath.Base(path), line, t.Code.Mask(), before)
+		}
+		seen[hash] = line
+		return nil
+	})
 	if err != nil {
 		f.add("offline.manifest", gradeFail, "%v", err)
 		return

@@ -31,6 +31,8 @@ type house struct {
 	// faults are those of a configuration file that is therefore not the one
 	// that runs.
 	faults atomic.Pointer[configs.Faults]
+	// unkept is why the running configuration could not be kept; nil: it was.
+	unkept atomic.Pointer[string]
 	// reload swaps a new configuration in.
 	reload func(context.Context) (control.Reloaded, error)
 	// notes are what was found at start and a person should know.
@@ -44,6 +46,17 @@ type houseClock interface {
 }
 
 var _ control.House = (*house)(nil)
+
+// keep stores the configuration as the last that ran.
+func (h *house) keep(cfg *configs.Config) {
+	if err := configs.Keep(cfg.StateDir, cfg.Source()); err != nil {
+		text := "the configuration that runs was not kept for a bad day: " + err.Error()
+		h.log.Warn(text)
+		h.unkept.Store(&text)
+		return
+	}
+	h.unkept.Store(nil)
+}
 
 // Newest gives the newest events, newest first.
 func (h *house) Newest(_ context.Context, limit int, after uint64) ([]control.Event, error) {
@@ -222,11 +235,14 @@ func (h *house) Export(ctx context.Context, yield func(control.ExportRow) error)
 }
 
 func exportRow(e journal.Entry, truth scanner.Instant) control.ExportRow {
-	if !truth.Trusted {
+	if !truth.Trusted || e.True.Trusted && uncertainty(e.True) < uncertainty(truth) {
 		truth = e.True
 	}
 	return control.ExportRow{Record: e.Record, True: truth, Fate: e.Fate, FateAt: e.FateAt, FateBy: e.FateBy, Detail: e.Detail}
 }
+
+// uncertainty is how uncertain the instant is.
+func uncertainty(i scanner.Instant) time.Duration { return i.Latest.Sub(i.Earliest) }
 
 // timeOf is the record's true time as known now.
 func (h *house) timeOf(r scanner.Record) time.Time { return h.clock.True(r.At).At }

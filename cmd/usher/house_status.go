@@ -71,6 +71,9 @@ func (h *house) problems(live *setup, stored journal.Status, s control.Status) [
 		problems = append(problems, "running the last good configuration: the file has faults; correct them, then `usher reload`")
 		problems = append(problems, faults.Strings()...)
 	}
+	if unkept := h.unkept.Load(); unkept != nil {
+		problems = append(problems, *unkept)
+	}
 	problems = append(problems, stored.Problems...)
 	problems = append(problems, h.tickets.Status().Problems...)
 	if problem := live.refresh.Status().Problem; problem != "" {

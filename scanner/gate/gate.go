@@ -66,12 +66,24 @@ type Gate struct {
 func New(cfg Config, deps Deps) *Gate {
 	g := &Gate{Deps: deps, lanes: map[string]*lane{}}
 	g.cfg.Store(&cfg)
-	g.recall(deps.Clock.Now())
+	g.recall(cfg.Scope, deps.Clock.Now())
 	return g
 }
 
-// Configure replaces what the gate judges by, from the next scan on.
-func (g *Gate) Configure(cfg Config) { g.cfg.Store(&cfg) }
+// Configure replaces what the gate judges by, from the next scan on. Under
+// another scope nothing read before is a repeat.
+func (g *Gate) Configure(cfg Config) {
+	if old := g.cfg.Swap(&cfg); old.Scope == cfg.Scope {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, l := range g.lanes {
+		l.mu.Lock()
+		l.judged = nil
+		l.mu.Unlock()
+	}
+}
 
 // Judge gives the one verdict on a reading. It is false for an empty code,
 // which is no scan. It returns when the verdict may be shown: an admission is on
@@ -88,27 +100,27 @@ func (g *Gate) Judge(ctx context.Context, r scanner.Reading) (scanner.Outcome, b
 	l := g.lane(r.Scanner)
 	l.turn.Lock()
 	defer l.turn.Unlock()
-	l.begin(r.At)
+	l.begin(g.Clock.Now())
 	defer l.end()
 
-	if out, ok := l.repeat(code, r); ok {
+	p := passage{code.Bare(), r.Direction}
+	if out, ok := l.repeat(p, r.At); ok {
 		g.show(out)
 		return out, true
 	}
 	out := g.judge(ctx, cfg, code, r)
-	l.remember(code, r, g.Clock.Now(), out)
+	l.remember(p, r.At, g.Clock.Now(), out)
 	g.show(out)
 	return out, true
 }
 
 func (g *Gate) judge(ctx context.Context, cfg *Config, code scanner.Code, r scanner.Reading) scanner.Outcome {
-	s := scan{gate: g, cfg: cfg, reading: r, code: code}
+	s := g.scan(cfg, r, code)
 	if err := code.Check(); err != nil {
 		s.code = presentable(code)
-		return s.refuse(scanner.Decision{Verdict: scanner.Refuse, Reason: scanner.Unreadable})
+		return s.decline(scanner.Decision{Verdict: scanner.Refuse, Reason: scanner.Unreadable}, nil)
 	}
-	forms := code.Forms()
-	defer g.codes.lock(cfg.Scope.Key() + "\x1f" + string(forms[len(forms)-1]))()
+	defer g.lock(cfg.Scope, code)()
 	return s.offline(ctx)
 }
 
@@ -136,6 +148,12 @@ func (g *Gate) Stuck() time.Duration {
 		longest = max(longest, l.busyFor(now))
 	}
 	return longest
+}
+
+// lock holds the ticket: one scan of it at a time across all scanners. Codes that
+// are alike but for a scanner's prefix are one ticket.
+func (g *Gate) lock(scope scanner.Scope, code scanner.Code) (unlock func()) {
+	return g.codes.lock(scope.Key() + "\x1f" + string(code.Bare()))
 }
 
 // keyed is a lock per key, for the tickets being judged.

@@ -17,8 +17,8 @@ const (
 
 // After a restart the newest admission per scanner, made at most diedWithin
 // before the death, is a repeat for recallFor. The moment of the death is not
-// recorded: within one boot, restartWithin bounds how long the restart took;
-// across boots, the journal's newest record is the last sign of life.
+// recorded: it is not before the journal's newest record, and, within one boot,
+// restartWithin bounds how long the restart took.
 const (
 	diedWithin    = 10 * time.Second
 	restartWithin = 30 * time.Second
@@ -31,16 +31,20 @@ type lane struct {
 	// order. It is taken before mu.
 	turn sync.Mutex
 
-	mu    sync.Mutex // guards what follows
-	busy  bool
-	since scanner.Stamp
-	last  *judged
+	mu     sync.Mutex // guards what follows
+	busy   bool
+	since  scanner.Stamp
+	judged map[passage]*judged
 }
 
-// judged is the newest scan of a lane, for the repeat rule.
-type judged struct {
+// passage is one ticket going one way, whatever prefix its reading had.
+type passage struct {
 	code      scanner.Code
 	direction scanner.Direction
+}
+
+// judged is a lane's newest scan of a passage, for the repeat rule.
+type judged struct {
 	readAt    scanner.Stamp
 	verdictAt scanner.Stamp
 	// until, for a scan recalled after a restart, is the end of its being a
@@ -71,19 +75,19 @@ func (l *lane) busyFor(now scanner.Stamp) time.Duration {
 	return passed
 }
 
-// repeat tells whether the reading belongs to the lane's newest scan, and shows
-// that one again if so.
-func (l *lane) repeat(code scanner.Code, r scanner.Reading) (scanner.Outcome, bool) {
+// repeat tells whether the reading belongs to a scan that this lane has judged,
+// and shows that one again if so.
+func (l *lane) repeat(p passage, at scanner.Stamp) (scanner.Outcome, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	last := l.last
-	if last == nil || last.code != code || last.direction != r.Direction || !last.covers(r.At) {
+	last := l.judged[p]
+	if last == nil || !last.covers(at) {
 		return scanner.Outcome{}, false
 	}
 	out := last.outcome
 	out.Repeat = true
-	out.Ago, _ = r.At.Since(last.readAt)
-	last.readAt = r.At
+	out.Ago, _ = at.Since(last.readAt)
+	last.readAt = at
 	return out, true
 }
 
@@ -105,47 +109,73 @@ func (j *judged) covers(at scanner.Stamp) bool {
 	return sinceReading <= repeatWithin && sinceVerdict <= repeatFor
 }
 
-func (l *lane) remember(code scanner.Code, r scanner.Reading, verdictAt scanner.Stamp, out scanner.Outcome) {
+// remember keeps the scan for the repeat rule, and forgets those it is over for.
+func (l *lane) remember(p passage, readAt, verdictAt scanner.Stamp, out scanner.Outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.last = &judged{code: code, direction: r.Direction, readAt: r.At, verdictAt: verdictAt, outcome: out}
+	for old, j := range l.judged {
+		if passed, ok := verdictAt.Since(j.verdictAt); !ok || passed > max(repeatFor, recallFor) {
+			delete(l.judged, old)
+		}
+	}
+	l.put(p, &judged{readAt: readAt, verdictAt: verdictAt, outcome: out})
 }
 
-// overtaken drops or replaces the lane's newest scan where a person has acted on
-// it: after an undo the same code must be judged again, and after a
-// supervisor's admission its repeat shows the admission.
-func (l *lane) overtaken(seq uint64, by *scanner.Outcome) {
+func (l *lane) put(p passage, j *judged) {
+	if l.judged == nil {
+		l.judged = map[passage]*judged{}
+	}
+	l.judged[p] = j
+}
+
+// overtaken forgets what the lane knows of the ticket: a person has acted on it
+// and its next reading must be judged. Where the lane's own scan was admitted by
+// a person, its repeat shows that admission instead.
+func (l *lane) overtaken(code scanner.Code, by scanner.Outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.last == nil || l.last.outcome.Seq != seq {
-		return
-	}
-	if by == nil {
-		l.last = nil
-		return
-	}
-	l.last.outcome = *by
-}
-
-// recall makes the journal's newest admissions repeats of their lanes.
-func (g *Gate) recall(now scanner.Stamp) {
-	admissions, last := g.Journal.Recent()
-	for name, rec := range admissions {
-		if !justBefore(rec.At, last, now) {
+	for _, direction := range []scanner.Direction{scanner.Entry, scanner.Exit} {
+		p := passage{code.Bare(), direction}
+		if j := l.judged[p]; j != nil && by.Kind == scanner.KindOverride && j.outcome.Seq == by.Of {
+			j.outcome = by
 			continue
 		}
-		l := g.lane(name)
-		l.last = &judged{
-			code: rec.Code, direction: rec.Direction, readAt: now, verdictAt: now, until: now.Up + recallFor,
-			outcome: scanner.Outcome{Record: rec, Fate: rec.Fate},
+		delete(l.judged, p)
+	}
+}
+
+// overtaken tells every lane that a person has acted on the ticket.
+func (g *Gate) overtaken(code scanner.Code, by scanner.Outcome) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, l := range g.lanes {
+		l.overtaken(code, by)
+	}
+}
+
+// recall makes the journal's newest admissions repeats of their lanes, unless
+// they were taken back since.
+func (g *Gate) recall(scope scanner.Scope, now scanner.Stamp) {
+	admissions, last := g.Journal.Recent()
+	for name, rec := range admissions {
+		if rec.Scope != scope || !justBefore(rec.At, last, now) {
+			continue
 		}
+		mark, err := g.Journal.Mark(rec.Scope, rec.Code)
+		if err != nil || mark.Last != rec.Seq || mark.Undone {
+			continue
+		}
+		g.lane(name).put(passage{rec.Code.Bare(), rec.Direction}, &judged{
+			readAt: now, verdictAt: now, until: now.Up + recallFor,
+			outcome: scanner.Outcome{Record: rec, Fate: rec.Fate},
+		})
 	}
 }
 
 func justBefore(admitted, last, now scanner.Stamp) bool {
-	if passed, ok := now.Since(admitted); ok {
-		return passed <= diedWithin+restartWithin
+	if alive, ok := last.Since(admitted); !ok || alive > diedWithin {
+		return false
 	}
-	passed, ok := last.Since(admitted)
-	return ok && passed <= diedWithin
+	passed, sameBoot := now.Since(admitted)
+	return !sameBoot || passed <= diedWithin+restartWithin
 }

@@ -19,12 +19,28 @@ const presentableCode = 256
 // state changed under it. The lock per ticket makes even a second time rare.
 const decideTries = 5
 
+// notStored is the decision where the disk has the last word.
+var notStored = scanner.Decision{Verdict: scanner.Review, Reason: scanner.NotStored}
+
 // scan is one reading on its way to a verdict.
 type scan struct {
 	gate    *Gate
 	cfg     *Config
 	reading scanner.Reading
-	code    scanner.Code
+	// truth is the reading's true time as well as is known.
+	truth scanner.Instant
+	// list is what the list was worth before it was asked: one that is swapped in
+	// afterwards must not vouch for the answer of the one before it.
+	list scanner.ListState
+	code scanner.Code
+}
+
+func (g *Gate) scan(cfg *Config, r scanner.Reading, code scanner.Code) scan {
+	info := g.Tickets.List(cfg.Scope)
+	return scan{
+		gate: g, cfg: cfg, reading: r, code: code, truth: g.Clock.True(r.At),
+		list: scanner.ListState{Loaded: info.Loaded, Complete: info.Complete, Fresh: Fresh(info, r.At, cfg.StaleAfter)},
+	}
 }
 
 // offline judges by the list and the journal and commits an admission.
@@ -32,7 +48,7 @@ func (s *scan) offline(ctx context.Context) (out scanner.Outcome) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.gate.Log.Error("judging panicked", "panic", p, "stack", string(debug.Stack()))
-			out = s.refuse(scanner.Decision{Verdict: scanner.Review, Reason: scanner.DamagedRecord})
+			out = s.decline(scanner.Decision{Verdict: scanner.Review, Reason: scanner.DamagedRecord}, nil)
 		}
 	}()
 	ticket, found := s.gate.Tickets.Lookup(s.cfg.Scope, s.code)
@@ -40,13 +56,13 @@ func (s *scan) offline(ctx context.Context) (out scanner.Outcome) {
 		key, mark, err := s.mark(ticket, found)
 		if err != nil {
 			s.gate.Log.Error("gate state cannot be read", "err", err)
-			return s.refuse(scanner.Decision{Verdict: scanner.Review, Reason: scanner.NotStored})
+			return s.decline(notStored, nil)
 		}
 		s.code = key
 		facts := s.facts(ticket, found, mark)
 		d := scanner.Decide(facts)
 		if d.Verdict != scanner.Admit {
-			return s.refuse(d, ticketOf(ticket, found))
+			return s.decline(d, ticketOf(ticket, found))
 		}
 		out, err := s.commit(ctx, d, mark, ticket, found)
 		switch {
@@ -56,10 +72,10 @@ func (s *scan) offline(ctx context.Context) (out scanner.Outcome) {
 			continue
 		}
 		s.gate.Log.Error("admission not stored", "code", s.code, "err", err)
-		return s.refuse(scanner.Decision{Verdict: scanner.Review, Reason: scanner.NotStored}, ticketOf(ticket, found))
+		return s.decline(notStored, ticketOf(ticket, found))
 	}
 	s.gate.Log.Error("gate state kept changing", "code", s.code)
-	return s.refuse(scanner.Decision{Verdict: scanner.Review, Reason: scanner.NotStored}, ticketOf(ticket, found))
+	return s.decline(notStored, ticketOf(ticket, found))
 }
 
 // mark finds the ticket's gate state and the code it is kept under: the list's
@@ -83,21 +99,16 @@ func (s *scan) mark(t scanner.Ticket, found scanner.Found) (scanner.Code, scanne
 func (s *scan) facts(t scanner.Ticket, found scanner.Found, m scanner.Mark) scanner.Facts {
 	return scanner.Facts{
 		Direction: s.reading.Direction,
-		At:        s.gate.Clock.True(s.reading.At),
+		At:        s.truth,
 		Stamp:     s.reading.At,
 		Gate:      s.cfg.Origin.Gate,
 		Rule:      s.cfg.Rule,
 		Found:     found,
 		Ticket:    t,
-		List:      s.listState(),
+		List:      s.list,
 		Ready:     true,
 		Mark:      m,
 	}
-}
-
-func (s *scan) listState() scanner.ListState {
-	info := s.gate.Tickets.List(s.cfg.Scope)
-	return scanner.ListState{Loaded: info.Loaded, Complete: info.Complete, Fresh: Fresh(info, s.reading.At, s.cfg.StaleAfter)}
 }
 
 // Fresh tells whether the list's source was checked recently enough at the
@@ -146,25 +157,20 @@ func (g *Gate) store(ctx context.Context, c scanner.Change) (scanner.Outcome, er
 	return scanner.Outcome{Record: c.Record, Fate: c.Record.Fate}, nil
 }
 
-// refuse notes a refusal or review; neither waits for the disk.
-func (s *scan) refuse(d scanner.Decision, ticket ...*scanner.TicketInfo) scanner.Outcome {
-	var info *scanner.TicketInfo
-	if len(ticket) > 0 {
-		info = ticket[0]
-	}
+// decline notes a refusal or review; neither waits for the disk. info may be nil.
+func (s *scan) decline(d scanner.Decision, info *scanner.TicketInfo) scanner.Outcome {
 	rec := s.record(d, info)
 	rec.Seq = s.gate.Journal.Note(rec)
 	return scanner.Outcome{Record: rec}
 }
 
 func (s *scan) record(d scanner.Decision, info *scanner.TicketInfo) scanner.Record {
-	truth := s.gate.Clock.True(s.reading.At)
 	took, _ := s.gate.Clock.Now().Since(s.reading.At)
 	rec := scanner.Record{
 		ID: s.gate.NewID(), Kind: scanner.KindScan, Scope: s.cfg.Scope, Origin: s.cfg.Origin,
 		Scanner: s.reading.Scanner, Code: s.code, Direction: s.reading.Direction,
-		At: s.reading.At, True: truth,
-		Verdict: d.Verdict, Reason: d.Reason, Mode: scanner.Offline, Message: d.Message(truth.At, s.cfg.Venue),
+		At: s.reading.At, True: s.truth,
+		Verdict: d.Verdict, Reason: d.Reason, Mode: scanner.Offline, Message: d.Message(s.truth.At, s.cfg.Venue),
 		Conflict: d.Conflict, Unverified: d.Unverified,
 		Ticket: info, Event: s.cfg.Scope.Event,
 		FirstEnteredAt: d.FirstEnteredAt, FirstEnteredGate: d.FirstEnteredGate,
@@ -191,6 +197,7 @@ func presentable(c scanner.Code) scanner.Code {
 	return scanner.Code(strings.ToValidUTF8(string(c), "?"))
 }
 
-func errPossible(format string, args ...any) error {
+// impossible says why what a person asks for cannot be.
+func impossible(format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, scanner.ErrNotPossible)...)
 }

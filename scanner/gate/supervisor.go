@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"usher/scanner"
@@ -13,56 +14,63 @@ import (
 // scanner.ErrNotStored.
 func (g *Gate) Admit(ctx context.Context, seq uint64, by string) (scanner.Outcome, error) {
 	if by == "" {
-		return scanner.Outcome{}, errPossible("admit %d: nobody named as admitting", seq)
+		return scanner.Outcome{}, impossible("admit %d: nobody named as admitting", seq)
 	}
 	rec, _, err := g.Journal.Record(seq)
 	if err != nil {
 		return scanner.Outcome{}, fmt.Errorf("admit %d: %w", seq, err)
 	}
+	cfg := g.cfg.Load()
 	switch {
 	case rec.Kind != scanner.KindScan || rec.Verdict == scanner.Admit:
-		return scanner.Outcome{}, errPossible("admit %d: it is not a refused or reviewed scan", seq)
+		return scanner.Outcome{}, impossible("admit %d: it is not a refused or reviewed scan", seq)
 	case rec.Reason == scanner.Unreadable:
-		return scanner.Outcome{}, errPossible("admit %d: an unreadable code is no ticket; type its code", seq)
+		return scanner.Outcome{}, impossible("admit %d: an unreadable code is no ticket; type its code", seq)
+	case rec.Scope != cfg.Scope:
+		return scanner.Outcome{}, impossible("admit %d: it was judged for another vendor, account or event than is configured now", seq)
 	}
-	cfg := g.cfg.Load()
-	if rec.Scope != cfg.Scope {
-		return scanner.Outcome{}, errPossible("admit %d: it was judged for another vendor, account or event than is configured now", seq)
-	}
-	s := scan{gate: g, cfg: cfg, code: rec.Code, reading: scanner.Reading{Scanner: rec.Scanner, Direction: rec.Direction, At: g.Clock.Now()}}
-	forms := rec.Code.Forms()
-	defer g.codes.lock(cfg.Scope.Key() + "\x1f" + string(forms[len(forms)-1]))()
-	ticket, found := g.Tickets.Lookup(cfg.Scope, rec.Code)
-	key, mark, err := s.mark(ticket, found)
+	defer g.lock(rec.Scope, rec.Code)()
+	out, err := retried(func() (scanner.Outcome, error) { return g.override(ctx, cfg, rec, by) })
 	if err != nil {
 		return scanner.Outcome{}, fmt.Errorf("admit %d: %w", seq, err)
 	}
-	if g.admittedBy(mark, seq) {
-		return scanner.Outcome{}, errPossible("admit %d: a supervisor has admitted it already", seq)
-	}
-	s.code = key
-	out, err := s.override(ctx, rec, by, mark, ticket, found)
-	if err != nil {
-		return scanner.Outcome{}, fmt.Errorf("admit %d: %w", seq, err)
-	}
-	g.lane(rec.Scanner).overtaken(seq, &out)
+	g.overtaken(rec.Code, out)
 	g.show(out)
 	return out, nil
 }
 
-func (s *scan) override(ctx context.Context, of scanner.Record, by string, mark scanner.Mark, t scanner.Ticket, found scanner.Found) (scanner.Outcome, error) {
-	facts := s.facts(t, found, mark)
-	next := facts.Passed()
+// retried decides again where the state changed between look and commit: an
+// upload may settle a movement at any moment.
+func retried(try func() (scanner.Outcome, error)) (out scanner.Outcome, err error) {
+	for range decideTries {
+		if out, err = try(); !errors.Is(err, scanner.ErrChanged) {
+			break
+		}
+	}
+	return out, err
+}
+
+func (g *Gate) override(ctx context.Context, cfg *Config, of scanner.Record, by string) (scanner.Outcome, error) {
+	s := g.scan(cfg, scanner.Reading{Scanner: of.Scanner, Direction: of.Direction, At: g.Clock.Now()}, of.Code)
+	ticket, found := g.Tickets.Lookup(cfg.Scope, of.Code)
+	key, mark, err := s.mark(ticket, found)
+	if err != nil {
+		return scanner.Outcome{}, err
+	}
+	if g.admittedBy(mark, of.Seq) {
+		return scanner.Outcome{}, impossible("a supervisor has admitted it already")
+	}
+	s.code = key
 	d := scanner.Decision{Verdict: scanner.Admit, Reason: scanner.OK}
-	if s.reading.Direction == scanner.Exit {
+	if of.Direction == scanner.Exit {
 		d.Reason = scanner.Exited
 	}
-	rec := s.record(d, ticketOf(t, found))
+	rec := s.record(d, ticketOf(ticket, found))
 	rec.Kind, rec.Of, rec.By, rec.Overridden = scanner.KindOverride, of.Seq, by, true
 	rec.Message = "Admitted by " + by
-	rec.TicketID, rec.Upload = t.ID, t.Vendor
-	next = s.owe(&rec, mark, next)
-	return s.gate.store(ctx, scanner.Change{Record: rec, Mark: &next})
+	rec.TicketID, rec.Upload = ticket.ID, ticket.Vendor
+	next := s.owe(&rec, mark, s.facts(ticket, found, mark).Passed())
+	return g.store(ctx, scanner.Change{Record: rec, Mark: &next})
 }
 
 // admittedBy tells whether the ticket's newest movement is the admission of
@@ -81,58 +89,78 @@ func (g *Gate) admittedBy(m scanner.Mark, seq uint64) bool {
 // once. Errors: scanner.ErrUnknown, scanner.ErrNotPossible, scanner.ErrNotStored.
 func (g *Gate) Undo(ctx context.Context, seq uint64, by string) (scanner.Outcome, error) {
 	if by == "" {
-		return scanner.Outcome{}, errPossible("undo %d: nobody named as undoing", seq)
+		return scanner.Outcome{}, impossible("undo %d: nobody named as undoing", seq)
 	}
 	rec, _, err := g.Journal.Record(seq)
 	if err != nil {
 		return scanner.Outcome{}, fmt.Errorf("undo %d: %w", seq, err)
 	}
 	if !rec.Movement() || rec.Before == nil {
-		return scanner.Outcome{}, errPossible("undo %d: it is not an admission or exit", seq)
+		return scanner.Outcome{}, impossible("undo %d: it is not an admission or exit", seq)
 	}
-	forms := rec.Code.Forms()
-	defer g.codes.lock(rec.Scope.Key() + "\x1f" + string(forms[len(forms)-1]))()
-	mark, err := g.Journal.Mark(rec.Scope, rec.Code)
+	defer g.lock(rec.Scope, rec.Code)()
+	out, err := retried(func() (scanner.Outcome, error) { return g.takeBack(ctx, rec, by) })
 	if err != nil {
 		return scanner.Outcome{}, fmt.Errorf("undo %d: %w", seq, err)
 	}
-	switch {
-	case mark.Last == seq && mark.Undone:
-		return scanner.Outcome{}, errPossible("undo %d: it was undone before", seq)
-	case mark.Last != seq:
-		return scanner.Outcome{}, errPossible("undo %d: it is not the ticket's newest movement", seq)
-	}
-	_, fate, err := g.Journal.Record(seq)
-	if err != nil {
-		return scanner.Outcome{}, fmt.Errorf("undo %d: %w", seq, err)
-	}
-	out, err := g.takeBack(ctx, rec, fate, by, mark)
-	if err != nil {
-		return scanner.Outcome{}, fmt.Errorf("undo %d: %w", seq, err)
-	}
-	g.lane(rec.Scanner).overtaken(seq, nil)
-	if rec.Kind == scanner.KindOverride {
-		g.lane(rec.Scanner).overtaken(rec.Of, nil)
-	}
+	g.overtaken(rec.Code, out)
 	g.show(out)
 	return out, nil
 }
 
-func (g *Gate) takeBack(ctx context.Context, rec scanner.Record, fate scanner.Fate, by string, mark scanner.Mark) (scanner.Outcome, error) {
-	now := g.Clock.Now()
+func (g *Gate) takeBack(ctx context.Context, rec scanner.Record, by string) (scanner.Outcome, error) {
+	mark, err := g.Journal.Mark(rec.Scope, rec.Code)
+	if err != nil {
+		return scanner.Outcome{}, err
+	}
+	switch {
+	case mark.Last == rec.Seq && mark.Undone:
+		return scanner.Outcome{}, impossible("it was undone before")
+	case mark.Last != rec.Seq:
+		return scanner.Outcome{}, impossible("it is not the ticket's newest movement")
+	}
+	_, fate, err := g.Journal.Record(rec.Seq)
+	if err != nil {
+		return scanner.Outcome{}, err
+	}
+	out, err := g.store(ctx, g.withdrawal(rec, fate, by, mark))
+	if errors.Is(err, scanner.ErrNotPossible) && fate == scanner.FatePending {
+		// It has left for the vendor and nobody knows whether it arrived: it stays
+		// in the outbox.
+		return g.store(ctx, g.permit(rec, by, mark))
+	}
+	return out, err
+}
+
+// withdrawal takes the movement back here, and at the vendor where it has not
+// heard of it; else it gives a permit.
+func (g *Gate) withdrawal(rec scanner.Record, fate scanner.Fate, by string, mark scanner.Mark) scanner.Change {
 	next := restored(mark, *rec.Before)
-	next.Undone, next.LastAt = true, now
-	to, text := scanner.FateWithdrawn, "Undone by "+by+": not counted as passed"
 	switch fate {
 	case scanner.FatePending, scanner.FateParked:
 		next.Open--
 	case scanner.FateKept, scanner.FateAcknowledged:
 	default:
-		to = scanner.FateUndone
-		next.Permit = rec.Direction
-		text += "; the vendor keeps it, the next scan passes here once"
+		c := g.permit(rec, by, mark)
+		c.Fate = &scanner.FateChange{Seq: rec.Seq, From: fate, To: scanner.FateUndone}
+		return c
 	}
-	return g.store(ctx, scanner.Change{
+	return g.undoing(rec, by, "Undone by "+by+": not counted as passed", next,
+		&scanner.FateChange{Seq: rec.Seq, From: fate, To: scanner.FateWithdrawn})
+}
+
+// permit lets the next movement of that direction pass here once, since the
+// vendor keeps this one.
+func (g *Gate) permit(rec scanner.Record, by string, mark scanner.Mark) scanner.Change {
+	next := restored(mark, *rec.Before)
+	next.Permit = rec.Direction
+	return g.undoing(rec, by, "Undone by "+by+": not counted as passed; the vendor keeps it, the next scan passes here once", next, nil)
+}
+
+func (g *Gate) undoing(rec scanner.Record, by, text string, next scanner.Mark, fate *scanner.FateChange) scanner.Change {
+	now := g.Clock.Now()
+	next.Undone, next.LastAt = true, now
+	return scanner.Change{
 		Record: scanner.Record{
 			ID: g.NewID(), Kind: scanner.KindUndo, Scope: rec.Scope, Origin: g.cfg.Load().Origin,
 			Scanner: rec.Scanner, Code: rec.Code, Direction: rec.Direction,
@@ -140,8 +168,8 @@ func (g *Gate) takeBack(ctx context.Context, rec scanner.Record, fate scanner.Fa
 			By: by, Of: rec.Seq, Ticket: rec.Ticket, TicketID: rec.TicketID, Event: rec.Event,
 		},
 		Mark: &next,
-		Fate: &scanner.FateChange{Seq: rec.Seq, From: fate, To: to},
-	})
+		Fate: fate,
+	}
 }
 
 // restored is the mark with what its newest movement changed put back; what

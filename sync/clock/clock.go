@@ -39,6 +39,8 @@ const (
 	// askEvery is how often the kernel is asked about NTP: asking takes longer
 	// than reading a clock, and every scan reads one.
 	askEvery = time.Second
+	// pairWithin is how far apart the two clocks of an anchor may be read.
+	pairWithin = 20 * time.Millisecond
 )
 
 // Clock implements scanner.Clock on the kernel's clocks.
@@ -72,6 +74,8 @@ type anchor struct {
 	at   time.Time
 	off  time.Duration
 	good bool
+	// byHand: the site vouches for it, not the kernel.
+	byHand bool
 }
 
 // New reads the boot id. Errors: the kernel has none to give.
@@ -88,26 +92,39 @@ func newClock(trust Trust, boot string, read source) *Clock {
 	return &Clock{boot: boot, read: read, trust: trust}
 }
 
-// NotBefore tells a time that is certainly past, such as the newest trusted one
-// in the journal: what no clock is known for is not before it.
-func (c *Clock) NotBefore(t time.Time) {
+// Remember gives the clock what was known before a restart: a stamp and its true
+// time, such as the journal's newest. Of this boot it is an anchor, as good as it
+// was then; of another it is a time that is certainly past.
+func (c *Clock) Remember(s scanner.Stamp, truth scanner.Instant) {
+	if !truth.Trusted {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.floor = t
+	if s.Boot != c.boot {
+		c.floor = truth.Earliest
+		return
+	}
+	if old := (anchor{up: s.Up, at: truth.At, off: truth.Latest.Sub(truth.At), good: true}); !c.anchor.good || old.errorAt(s.Up) < c.anchor.errorAt(s.Up) {
+		c.anchor = old
+	}
 }
 
 // SetTrust changes the site's word, on a reload of the configuration.
 func (c *Clock) SetTrust(t Trust) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if t != c.trust {
-		c.trust, c.anchor = t, anchor{}
+	c.trust = t
+	if t == Kernel && c.anchor.byHand {
+		c.anchor = anchor{}
 	}
 }
 
 // Now is the present moment.
 func (c *Clock) Now() scanner.Stamp {
-	wall, up := c.read.wall(), c.read.up()
+	up := c.read.up()
+	wall := c.read.wall()
+	apart := c.read.up() - up
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	// An anchor takes a wall clock that was read before the kernel vouched for
@@ -122,8 +139,9 @@ func (c *Clock) Now() scanner.Stamp {
 	if !synced && c.trust == Wall {
 		synced, vouched, off = true, true, wallError
 	}
-	if vouched {
-		fresh := anchor{up: up, at: wall, off: off, good: true}
+	// Two clocks read around a suspend or a long wait make no pair.
+	if vouched && apart <= pairWithin {
+		fresh := anchor{up: up, at: wall, off: off + apart, good: true, byHand: !c.synced}
 		if !c.anchor.good || fresh.off <= c.anchor.errorAt(up) {
 			c.anchor = fresh
 		}
@@ -144,6 +162,9 @@ func (c *Clock) True(s scanner.Stamp) scanner.Instant {
 		return around(at, a.errorAt(s.Up))
 	case s.Trusted:
 		return around(s.Wall, wallError)
+	}
+	if s.Boot != c.boot {
+		return scanner.Instant{At: s.Wall}
 	}
 	return scanner.Instant{At: s.Wall, Earliest: floor}
 }

@@ -12,9 +12,11 @@ type fake struct {
 	uptime time.Duration
 	ntp    bool
 	off    time.Duration
+	// lag passes while the wall clock is read.
+	lag time.Duration
 }
 
-func (f *fake) wall() time.Time               { return f.at }
+func (f *fake) wall() time.Time               { f.pass(f.lag); return f.at }
 func (f *fake) up() time.Duration             { return f.uptime }
 func (f *fake) synced() (bool, time.Duration) { return f.ntp, f.off }
 func (f *fake) pass(d time.Duration)          { f.at, f.uptime = f.at.Add(d), f.uptime+d }
@@ -57,11 +59,40 @@ func TestSteppingTheWallClockChangesNothing(t *testing.T) {
 func TestAnotherBootIsBoundedByTheFloorAlone(t *testing.T) {
 	k := &fake{at: dawn, uptime: time.Hour, ntp: true}
 	c := newClock(Kernel, "boot", k)
-	c.NotBefore(dawn.Add(-time.Hour))
 	c.Now()
 	truth := c.True(scanner.Stamp{Wall: time.Unix(9, 0), Boot: "other", Up: time.Second})
-	if truth.Trusted || !truth.Earliest.Equal(dawn.Add(-time.Hour)) || !truth.Latest.IsZero() {
+	if truth.Trusted || !truth.Earliest.IsZero() || !truth.Latest.IsZero() {
+		t.Fatalf("got %+v: nothing is known of another boot", truth)
+	}
+}
+
+func TestARestartRemembersTheBootsAnchor(t *testing.T) {
+	k := &fake{at: dawn, uptime: 10 * time.Hour}
+	c := newClock(Kernel, "boot", k)
+	then := scanner.Stamp{Wall: dawn.Add(-time.Hour), Boot: "boot", Up: 9 * time.Hour}
+	c.Remember(then, around(dawn.Add(-time.Hour), 50*time.Millisecond))
+	truth := c.True(c.Now())
+	if !truth.Trusted || truth.At.Sub(dawn).Abs() > time.Millisecond || truth.Latest.Sub(truth.At) < 400*time.Millisecond {
+		t.Fatalf("got %+v, want %v with an error that has grown for an hour", truth, dawn)
+	}
+}
+
+func TestAnotherBootsTimeIsAFloor(t *testing.T) {
+	k := &fake{at: time.Unix(60, 0), uptime: time.Minute}
+	c := newClock(Kernel, "boot", k)
+	c.Remember(scanner.Stamp{Wall: dawn, Boot: "other", Up: time.Hour}, around(dawn, time.Second))
+	if truth := c.True(c.Now()); truth.Trusted || !truth.Earliest.Equal(dawn.Add(-time.Second)) || !truth.Latest.IsZero() {
 		t.Fatalf("got %+v", truth)
+	}
+}
+
+func TestClocksReadAroundASuspendMakeNoAnchor(t *testing.T) {
+	k := &fake{at: dawn, uptime: time.Hour, ntp: true, lag: 8 * time.Hour}
+	c := newClock(Kernel, "boot", k)
+	c.Now()
+	k.lag = 0
+	if c.anchor.good {
+		t.Fatalf("anchored on %+v", c.anchor)
 	}
 }
 

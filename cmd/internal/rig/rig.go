@@ -97,14 +97,19 @@ func (r *Rig) Command(ctx context.Context, args ...string) *exec.Cmd {
 // Start runs the daemon and waits until ok says that its status is what is
 // waited for; nil: until it answers.
 func (r *Rig) Start(ctx context.Context, ok func(control.Status) bool) error {
+	if err := r.Spawn(ctx); err != nil {
+		return err
+	}
+	return r.Wait(ctx, ok)
+}
+
+// Spawn starts the daemon and waits for nothing.
+func (r *Rig) Spawn(ctx context.Context) error {
 	r.daemon = r.Command(context.WithoutCancel(ctx), "run")
 	r.daemon.Stderr = r.Log
 	// A rig that dies takes its daemon along.
 	r.daemon.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := r.daemon.Start(); err != nil {
-		return err
-	}
-	return r.Wait(ctx, ok)
+	return r.daemon.Start()
 }
 
 // Wait asks for the status until ok says it is what is waited for.
