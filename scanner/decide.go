@@ -162,15 +162,8 @@ func (f Facts) checkRecord() (Decision, bool) {
 	case StatusRefunded:
 		return because(Refunded), true
 	}
-	switch {
-	case elsewhere(f.Rule.Client, t.Client):
-		return because(WrongClient), true
-	case elsewhere(f.Rule.Series, t.Series):
-		return because(WrongSeries), true
-	case elsewhere(f.Rule.Event, t.Event):
-		return because(WrongEvent), true
-	case !f.Rule.admitsSection(t.Section):
-		return because(WrongSection), true
+	if d, wrong := f.Elsewhere(); wrong {
+		return d, true
 	}
 	if f.Direction == Entry {
 		switch f.At.in(t.ValidFrom, t.ValidUntil) {
@@ -192,6 +185,26 @@ func (f Facts) checkRecord() (Decision, bool) {
 		d := because(Restricted)
 		d.Detail = t.Detail
 		return d, true
+	}
+	return Decision{}, false
+}
+
+// Elsewhere refuses a listed ticket that this gate is not for. An online gate
+// looks here before it asks: the vendor's yes would use up a ticket at a gate
+// that does not let it in.
+func (f Facts) Elsewhere() (Decision, bool) {
+	t := f.Ticket
+	switch {
+	case f.Found != Listed:
+		return Decision{}, false
+	case elsewhere(f.Rule.Client, t.Client):
+		return because(WrongClient), true
+	case elsewhere(f.Rule.Series, t.Series):
+		return because(WrongSeries), true
+	case elsewhere(f.Rule.Event, t.Event):
+		return because(WrongEvent), true
+	case !f.Rule.admitsSection(t.Section):
+		return because(WrongSection), true
 	}
 	return Decision{}, false
 }

@@ -29,6 +29,17 @@ type Journal interface {
 	// fate is not what the change expects (nothing written), ErrNotStored when
 	// the disk refused.
 	Commit(context.Context, Change) (uint64, error)
+	// Attempt commits a call that is about to be made and gives its id.
+	Attempt(context.Context, Attempt) (uint64, error)
+	// AdmitAttempt keeps a vendor's yes that came too late for its own scan;
+	// CloseAttempt ends an attempt outside a Change. One that is gone is no error.
+	AdmitAttempt(ctx context.Context, id uint64) error
+	CloseAttempt(ctx context.Context, id uint64) error
+	// Confirm ends a pending movement that the vendor turned out to hold; one that
+	// is no longer pending is no error.
+	Confirm(ctx context.Context, seq uint64) error
+	// Attempts gives the ticket's open attempts, oldest first, from memory.
+	Attempts(Scope, Code) []Attempt
 	// Note gives the record a seq and appends it soon; it never waits for the
 	// disk. It serves refusals and reviews.
 	Note(Record) uint64

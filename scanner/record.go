@@ -14,6 +14,8 @@ const (
 	KindScan Kind = "scan"
 	// KindOverride is a supervisor's admission of a refused or reviewed scan.
 	KindOverride Kind = "override"
+	// KindConflict says that the vendor refused what this device had admitted.
+	KindConflict Kind = "conflict"
 	// KindUndo takes back a movement whose person did not pass.
 	KindUndo Kind = "undo"
 )
@@ -152,6 +154,20 @@ type Mark struct {
 // the vendor would say: it does not know what this device knows.
 func (m Mark) Speaks() bool { return m.Open > 0 || m.Kept || m.Permit != "" }
 
+// Attempt is a call to a vendor, on the disk before it is made: until it is
+// closed the vendor may hold what was asked without anybody here knowing.
+type Attempt struct {
+	ID        uint64    `json:"id"`
+	Scope     Scope     `json:"scope"`
+	Code      Code      `json:"code"`
+	Direction Direction `json:"direction"`
+	Scanner   string    `json:"scanner"`
+	At        Stamp     `json:"at"`
+	// Admitted: the vendor's yes came after its scan was judged without it and not
+	// admitted.
+	Admitted bool `json:"admitted,omitempty"`
+}
+
 // FateChange moves one movement's fate inside a commit. From is what it must be
 // at that moment; any other value fails the commit with [ErrChanged].
 type FateChange struct {
@@ -170,10 +186,11 @@ type Change struct {
 	Mark *Mark
 	// Fate, when not nil, changes another movement's fate.
 	Fate *FateChange
-	// CloseAttempt and SpendAttempt name an attempt that this commit ends; zero:
-	// none.
-	CloseAttempt uint64
-	SpendAttempt uint64
+	// CloseAttempts are attempts that this commit ends. SpendAttempt is one that it
+	// rests on, and ends: the commit fails with ErrChanged where it is spent
+	// already; zero: none.
+	CloseAttempts []uint64
+	SpendAttempt  uint64
 }
 
 // SelfSeq in Mark.Last stands for the seq of the record being committed.

@@ -33,15 +33,29 @@ type Config struct {
 	StaleAfter time.Duration
 	// Venue is the zone in which times are told to people.
 	Venue *time.Location
+	// Validator asks the vendor; nil: this device decides.
+	Validator scanner.Validator
+	// Patience is how long a person may wait for the vendor, Timeout when a call
+	// itself ends.
+	Patience, Timeout time.Duration
+	// InDoubt is what a holder gets whose own green light got lost: admit or
+	// review.
+	InDoubt scanner.Policy
+	// Ready tells whether the device is signed in or registered, where the vendor
+	// wants that; nil: it does not.
+	Ready func() bool
 	// Uploads tells whether the vendor takes what was admitted offline.
 	Uploads bool
 }
 
-// Deps are the rooms around the gate. All fields are required.
+// Deps are the rooms around the gate. All fields but Link are required.
 type Deps struct {
 	Clock   scanner.Clock
 	Tickets scanner.Tickets
 	Journal scanner.Journal
+	// Link tells whether the vendor can be asked; nil only where no Config has a
+	// Validator.
+	Link scanner.Link
 	// NewID gives ids that are unique over all devices.
 	NewID func() string
 	// Show is told every outcome once it may be shown. It must not wait.
@@ -55,6 +69,12 @@ type Gate struct {
 	cfg   atomic.Pointer[Config]
 	codes keyed
 	tally tally
+	// calls are those to the vendor and what follows from them.
+	calls sync.WaitGroup
+	// running are the movements whose own call still runs.
+	running set
+	// marks are what the disk refused.
+	marks memory
 
 	mu    sync.Mutex // guards lanes
 	lanes map[string]*lane
@@ -115,13 +135,12 @@ func (g *Gate) Judge(ctx context.Context, r scanner.Reading) (scanner.Outcome, b
 }
 
 func (g *Gate) judge(ctx context.Context, cfg *Config, code scanner.Code, r scanner.Reading) scanner.Outcome {
-	s := g.scan(cfg, r, code)
 	if err := code.Check(); err != nil {
-		s.code = presentable(code)
+		s := g.look(cfg, r, presentable(code))
 		return s.decline(scanner.Decision{Verdict: scanner.Refuse, Reason: scanner.Unreadable}, nil)
 	}
 	defer g.lock(cfg.Scope, code)()
-	return s.offline(ctx)
+	return g.look(cfg, r, code).verdict(ctx)
 }
 
 // lane is the scanner's own queue; it is made at its first scan.
@@ -153,7 +172,7 @@ func (g *Gate) Stuck() time.Duration {
 // lock holds the ticket: one scan of it at a time across all scanners. Codes that
 // are alike but for a scanner's prefix are one ticket.
 func (g *Gate) lock(scope scanner.Scope, code scanner.Code) (unlock func()) {
-	return g.codes.lock(scope.Key() + "\x1f" + string(code.Bare()))
+	return g.codes.lock(ticketKey(scope, code.Bare()))
 }
 
 // keyed is a lock per key, for the tickets being judged.

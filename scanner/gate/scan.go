@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ const decideTries = 5
 // notStored is the decision where the disk has the last word.
 var notStored = scanner.Decision{Verdict: scanner.Review, Reason: scanner.NotStored}
 
-// scan is one reading on its way to a verdict.
+// scan is one reading on its way to a verdict, under its ticket's lock.
 type scan struct {
 	gate    *Gate
 	cfg     *Config
@@ -31,82 +32,120 @@ type scan struct {
 	truth scanner.Instant
 	// list is what the list was worth before it was asked: one that is swapped in
 	// afterwards must not vouch for the answer of the one before it.
-	list scanner.ListState
+	list   scanner.ListState
+	ticket scanner.Ticket
+	found  scanner.Found
+	// code is what the ticket's state is kept under.
 	code scanner.Code
+
+	// call is the question to the vendor that still runs; nil: none does.
+	call *call
+	// unsent is this scan's own attempt where the vendor never saw it.
+	unsent scanner.Attempt
+	// asked: the vendor gave the verdict. late: it rests on an earlier attempt.
+	asked, late bool
 }
 
-func (g *Gate) scan(cfg *Config, r scanner.Reading, code scanner.Code) scan {
+// look begins a scan: it asks the list.
+func (g *Gate) look(cfg *Config, r scanner.Reading, code scanner.Code) *scan {
 	info := g.Tickets.List(cfg.Scope)
-	return scan{
+	s := &scan{
 		gate: g, cfg: cfg, reading: r, code: code, truth: g.Clock.True(r.At),
 		list: scanner.ListState{Loaded: info.Loaded, Complete: info.Complete, Fresh: Fresh(info, r.At, cfg.StaleAfter)},
 	}
+	if code.Check() == nil {
+		s.ticket, s.found = g.Tickets.Lookup(cfg.Scope, code)
+	}
+	return s
 }
 
-// offline judges by the list and the journal and commits an admission.
-func (s *scan) offline(ctx context.Context) (out scanner.Outcome) {
+// verdict judges the scan: what the journal knows first, then the vendor where
+// it can be asked, else this device.
+func (s *scan) verdict(ctx context.Context) (out scanner.Outcome) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.gate.Log.Error("judging panicked", "panic", p, "stack", string(debug.Stack()))
 			out = s.decline(scanner.Decision{Verdict: scanner.Review, Reason: scanner.DamagedRecord}, nil)
 		}
 	}()
-	ticket, found := s.gate.Tickets.Lookup(s.cfg.Scope, s.code)
-	for range decideTries {
-		key, mark, err := s.mark(ticket, found)
-		if err != nil {
-			s.gate.Log.Error("gate state cannot be read", "err", err)
-			return s.decline(notStored, nil)
-		}
-		s.code = key
-		facts := s.facts(ticket, found, mark)
-		d := scanner.Decide(facts)
-		if d.Verdict != scanner.Admit {
-			return s.decline(d, ticketOf(ticket, found))
-		}
-		out, err := s.commit(ctx, d, mark, ticket, found)
-		switch {
-		case err == nil:
-			return out
-		case errors.Is(err, scanner.ErrChanged):
-			continue
-		}
-		s.gate.Log.Error("admission not stored", "code", s.code, "err", err)
-		return s.decline(notStored, ticketOf(ticket, found))
+	code, mark, err := s.mark()
+	if err != nil {
+		s.gate.Log.Error("gate state cannot be read", "err", err)
+		return s.decline(notStored, s.known())
 	}
-	s.gate.Log.Error("gate state kept changing", "code", s.code)
-	return s.decline(notStored, ticketOf(ticket, found))
+	s.code = code
+	if out, ok := s.overdue(ctx, mark); ok {
+		return out
+	}
+	if s.asks(mark) {
+		return s.online(ctx, mark)
+	}
+	return s.offline(ctx)
+}
+
+// offline judges by the list and the journal and commits an admission.
+func (s *scan) offline(ctx context.Context) scanner.Outcome {
+	out, err := retried(func() (scanner.Outcome, error) {
+		_, mark, err := s.mark()
+		if err != nil {
+			return scanner.Outcome{}, err
+		}
+		doubted := s.doubted(s.unsent)
+		d := scanner.Decide(s.facts(mark))
+		if s.lostInList(d, mark, doubted) {
+			d, s.late = s.passed(mark), true
+		}
+		if d.Verdict != scanner.Admit {
+			s.gate.end(ctx, s.unsent)
+			return s.decline(d, s.known()), nil
+		}
+		return s.commit(ctx, d, mark, doubted)
+	})
+	if err != nil {
+		s.gate.Log.Error("admission not stored", "code", s.code, "err", err)
+		return s.decline(notStored, s.known())
+	}
+	return out
+}
+
+// lostInList tells whether the list's "used" may be our own attempt whose answer
+// got lost.
+func (s *scan) lostInList(d scanner.Decision, mark scanner.Mark, doubted []scanner.Attempt) bool {
+	return d.Reason == scanner.AlreadyEntered && !mark.Entered && !mark.Conflict && s.cfg.InDoubt != scanner.PolicyReview &&
+		s.ours(scanner.Answer{FirstEnteredAt: s.ticket.UsedAt, FirstEnteredGate: s.ticket.UsedGate}, doubted)
 }
 
 // mark finds the ticket's gate state and the code it is kept under: the list's
 // own where listed, else the barest form, so that a scanner that sends symbology
 // identifiers and one that does not mean the same ticket.
-func (s *scan) mark(t scanner.Ticket, found scanner.Found) (scanner.Code, scanner.Mark, error) {
-	if found == scanner.Listed {
-		m, err := s.gate.Journal.Mark(s.cfg.Scope, t.Code)
-		return t.Code, m, err
-	}
+func (s *scan) mark() (scanner.Code, scanner.Mark, error) {
 	forms := s.code.Forms()
+	if s.found == scanner.Listed {
+		forms = []scanner.Code{s.ticket.Code}
+	}
 	for _, form := range forms {
 		m, err := s.gate.Journal.Mark(s.cfg.Scope, form)
-		if err != nil || m.Rev > 0 {
+		if err != nil {
 			return form, m, err
+		}
+		if m = s.gate.marks.over(s.cfg.Scope, form, m); m.Rev > 0 || m.Entered {
+			return form, m, nil
 		}
 	}
 	return forms[len(forms)-1], scanner.Mark{}, nil
 }
 
-func (s *scan) facts(t scanner.Ticket, found scanner.Found, m scanner.Mark) scanner.Facts {
+func (s *scan) facts(m scanner.Mark) scanner.Facts {
 	return scanner.Facts{
 		Direction: s.reading.Direction,
 		At:        s.truth,
 		Stamp:     s.reading.At,
 		Gate:      s.cfg.Origin.Gate,
 		Rule:      s.cfg.Rule,
-		Found:     found,
-		Ticket:    t,
+		Found:     s.found,
+		Ticket:    s.ticket,
 		List:      s.list,
-		Ready:     true,
+		Ready:     s.cfg.Ready == nil || s.cfg.Ready(),
 		Mark:      m,
 	}
 }
@@ -123,12 +162,33 @@ func Fresh(info scanner.ListInfo, at scanner.Stamp, staleAfter time.Duration) bo
 	return info.Loaded && ok && (staleAfter <= 0 || passed <= staleAfter)
 }
 
-// commit makes the admission durable.
-func (s *scan) commit(ctx context.Context, d scanner.Decision, before scanner.Mark, t scanner.Ticket, found scanner.Found) (scanner.Outcome, error) {
-	rec := s.record(d, ticketOf(t, found))
-	rec.TicketID, rec.Upload = t.ID, t.Vendor
+// passed is an admission whoever decided it.
+func (s *scan) passed(mark scanner.Mark) scanner.Decision {
+	next := s.facts(mark).Passed()
+	d := scanner.Decision{Verdict: scanner.Admit, Reason: scanner.OK, Next: &next}
+	if s.reading.Direction == scanner.Exit {
+		d.Reason = scanner.Exited
+	}
+	return d
+}
+
+// commit makes an admission that this device decided durable. It uses up the
+// attempts that it makes moot.
+func (s *scan) commit(ctx context.Context, d scanner.Decision, before scanner.Mark, doubted []scanner.Attempt) (scanner.Outcome, error) {
+	rec := s.record(d, s.known())
+	rec.TicketID, rec.Upload = s.ticket.ID, s.ticket.Vendor
+	rec.InDoubt = len(doubted) > 0 || s.call != nil
 	next := s.owe(&rec, before, *d.Next)
-	return s.gate.store(ctx, scanner.Change{Record: rec, Mark: &next})
+	if s.call != nil {
+		own := func(a scanner.Attempt) bool { return a.ID == s.call.attempt.ID }
+		s.call.doubted = slices.DeleteFunc(slices.Clone(doubted), own)
+		s.gate.running.add(rec.ID)
+	}
+	out, err := s.gate.store(ctx, scanner.Change{Record: rec, Mark: &next, CloseAttempts: ids(append(doubted, s.unsent))})
+	if err != nil {
+		s.gate.running.remove(rec.ID)
+	}
+	return out, err
 }
 
 // owe sets what the movement owes the vendor, in the record and in the mark.
@@ -151,6 +211,7 @@ func (g *Gate) store(ctx context.Context, c scanner.Change) (scanner.Outcome, er
 		return scanner.Outcome{}, err
 	}
 	c.Record.Seq = seq
+	// What is stored ends before the commit; what is shown includes it.
 	if took, ok := g.Clock.Now().Since(c.Record.At); ok {
 		c.Record.Took = took
 	}
@@ -171,10 +232,13 @@ func (s *scan) record(d scanner.Decision, info *scanner.TicketInfo) scanner.Reco
 		Scanner: s.reading.Scanner, Code: s.code, Direction: s.reading.Direction,
 		At: s.reading.At, True: s.truth,
 		Verdict: d.Verdict, Reason: d.Reason, Mode: scanner.Offline, Message: d.Message(s.truth.At, s.cfg.Venue),
-		Conflict: d.Conflict, Unverified: d.Unverified,
+		Late: s.late, Conflict: d.Conflict, Unverified: d.Unverified,
 		Ticket: info, Event: s.cfg.Scope.Event,
 		FirstEnteredAt: d.FirstEnteredAt, FirstEnteredGate: d.FirstEnteredGate,
 		Took: took,
+	}
+	if s.asked {
+		rec.Mode = scanner.Online
 	}
 	if info != nil && info.Event != "" {
 		rec.Event = info.Event
@@ -182,11 +246,12 @@ func (s *scan) record(d scanner.Decision, info *scanner.TicketInfo) scanner.Reco
 	return rec
 }
 
-func ticketOf(t scanner.Ticket, found scanner.Found) *scanner.TicketInfo {
-	if found != scanner.Listed {
+// known is what the list tells of the ticket; nil where it does not hold it.
+func (s *scan) known() *scanner.TicketInfo {
+	if s.found != scanner.Listed {
 		return nil
 	}
-	return t.Info()
+	return s.ticket.Info()
 }
 
 // presentable makes an unreadable code fit to keep and to send as JSON.
@@ -200,4 +265,15 @@ func presentable(c scanner.Code) scanner.Code {
 // impossible says why what a person asks for cannot be.
 func impossible(format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, scanner.ErrNotPossible)...)
+}
+
+// retried decides again where the state changed between look and commit: an
+// upload may settle a movement at any moment.
+func retried(try func() (scanner.Outcome, error)) (out scanner.Outcome, err error) {
+	for range decideTries {
+		if out, err = try(); !errors.Is(err, scanner.ErrChanged) {
+			break
+		}
+	}
+	return out, err
 }

@@ -39,38 +39,25 @@ func (g *Gate) Admit(ctx context.Context, seq uint64, by string) (scanner.Outcom
 	return out, nil
 }
 
-// retried decides again where the state changed between look and commit: an
-// upload may settle a movement at any moment.
-func retried(try func() (scanner.Outcome, error)) (out scanner.Outcome, err error) {
-	for range decideTries {
-		if out, err = try(); !errors.Is(err, scanner.ErrChanged) {
-			break
-		}
-	}
-	return out, err
-}
-
 func (g *Gate) override(ctx context.Context, cfg *Config, of scanner.Record, by string) (scanner.Outcome, error) {
-	s := g.scan(cfg, scanner.Reading{Scanner: of.Scanner, Direction: of.Direction, At: g.Clock.Now()}, of.Code)
-	ticket, found := g.Tickets.Lookup(cfg.Scope, of.Code)
-	key, mark, err := s.mark(ticket, found)
+	s := g.look(cfg, scanner.Reading{Scanner: of.Scanner, Direction: of.Direction, At: g.Clock.Now()}, of.Code)
+	code, mark, err := s.mark()
 	if err != nil {
 		return scanner.Outcome{}, err
 	}
 	if g.admittedBy(mark, of.Seq) {
 		return scanner.Outcome{}, impossible("a supervisor has admitted it already")
 	}
-	s.code = key
-	d := scanner.Decision{Verdict: scanner.Admit, Reason: scanner.OK}
-	if of.Direction == scanner.Exit {
-		d.Reason = scanner.Exited
-	}
-	rec := s.record(d, ticketOf(ticket, found))
+	s.code = code
+	d := s.passed(mark)
+	doubted := s.doubted(scanner.Attempt{})
+	rec := s.record(d, s.known())
 	rec.Kind, rec.Of, rec.By, rec.Overridden = scanner.KindOverride, of.Seq, by, true
 	rec.Message = "Admitted by " + by
-	rec.TicketID, rec.Upload = ticket.ID, ticket.Vendor
-	next := s.owe(&rec, mark, s.facts(ticket, found, mark).Passed())
-	return g.store(ctx, scanner.Change{Record: rec, Mark: &next})
+	rec.TicketID, rec.Upload = s.ticket.ID, s.ticket.Vendor
+	rec.InDoubt = len(doubted) > 0
+	next := s.owe(&rec, mark, *d.Next)
+	return g.store(ctx, scanner.Change{Record: rec, Mark: &next, CloseAttempts: ids(doubted)})
 }
 
 // admittedBy tells whether the ticket's newest movement is the admission of

@@ -12,16 +12,8 @@ import (
 // minutes.
 const attemptAge = 10 * time.Minute
 
-// Attempt is a call to a vendor, noted before it is made: until it is closed the
-// vendor may hold what was asked without anybody here knowing.
-type Attempt struct {
-	ID        uint64            `json:"id"`
-	Scope     scanner.Scope     `json:"scope"`
-	Code      scanner.Code      `json:"code"`
-	Direction scanner.Direction `json:"direction"`
-	Scanner   string            `json:"scanner"`
-	At        scanner.Stamp     `json:"at"`
-}
+// Attempt is the domain's.
+type Attempt = scanner.Attempt
 
 // Attempt commits a call that is about to be made and gives its id. Errors:
 // ErrNotStored; the vendor may be asked all the same.
@@ -48,6 +40,30 @@ func (j *Journal) Attempt(ctx context.Context, a Attempt) (uint64, error) {
 // error.
 func (j *Journal) CloseAttempt(ctx context.Context, id uint64) error {
 	return j.submit(ctx, &request{apply: func(b *batch) error { return b.removeAttempt(id) }})
+}
+
+// AdmitAttempt keeps the vendor's yes that came too late for its own scan. An
+// attempt that is gone is no error.
+func (j *Journal) AdmitAttempt(ctx context.Context, id uint64) error {
+	return j.submit(ctx, &request{apply: func(b *batch) error {
+		raw := b.get(bucketAttempts, seqKey(id))
+		if raw == nil {
+			return nil
+		}
+		var a Attempt
+		if err := decode(kindAttempt, seqKey(id), raw, &a); err != nil {
+			return err
+		}
+		a.Admitted = true
+		if err := b.encode(bucketAttempts, kindAttempt, hintNone, seqKey(id), a); err != nil {
+			return err
+		}
+		b.effect(func(ix *index) {
+			ix.removeAttempt(id)
+			ix.addAttempt(a)
+		})
+		return nil
+	}})
 }
 
 // Attempts gives the open attempts for a ticket, oldest first, from memory.

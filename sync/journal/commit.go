@@ -99,7 +99,7 @@ func (b *batch) change(ch scanner.Change, sealed []byte) (uint64, error) {
 			return 0, fatal(err)
 		}
 	}
-	for _, id := range []uint64{ch.CloseAttempt, ch.SpendAttempt} {
+	for _, id := range append([]uint64{ch.SpendAttempt}, ch.CloseAttempts...) {
 		if err := b.removeAttempt(id); err != nil {
 			return 0, err
 		}

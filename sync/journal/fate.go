@@ -122,6 +122,12 @@ func (b *batch) entry(seq uint64) (logEntry, fateEntry, error) {
 	return rec, f, err
 }
 
+// Confirm ends a pending entry that the vendor turned out to hold by the scan's
+// own call.
+func (j *Journal) Confirm(ctx context.Context, seq uint64) error {
+	return j.Settle(ctx, []Settlement{{Seq: seq, To: scanner.FateConfirmed}})
+}
+
 // Requeue puts a parked movement back into the outbox, on behalf of a person.
 // Errors: ErrUnknown, ErrNotPossible where it is not parked, ErrNotStored.
 func (j *Journal) Requeue(ctx context.Context, seq uint64, by string) error {

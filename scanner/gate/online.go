@@ -1,0 +1,296 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"usher/scanner"
+)
+
+// doubtFor is how long an open attempt explains a vendor's answer: a holder whose
+// green light got lost is scanned again within it.
+const doubtFor = 2 * time.Minute
+
+// ownEntry is how far a time that the vendor names may lie from our own attempt
+// and still mean it.
+const ownEntry = 10 * time.Second
+
+// call is one question to the vendor on its way.
+type call struct {
+	attempt scanner.Attempt
+	answer  chan reply
+
+	mu        sync.Mutex // guards abandoned
+	abandoned bool
+
+	// What follows is written and read under the ticket's lock.
+
+	// outcome is what the scan was judged without the answer.
+	outcome scanner.Outcome
+	// doubted are earlier attempts that the outcome has used up.
+	doubted []scanner.Attempt
+}
+
+// reply is how a call ended.
+type reply struct {
+	scanner.Answer
+	err error
+}
+
+// asks tells whether the vendor is to judge this scan: it can be asked, and it
+// knows all that this device knows of the ticket.
+func (s *scan) asks(mark scanner.Mark) bool {
+	if s.cfg.Validator == nil || mark.Speaks() || !s.gate.Link.Online() {
+		return false
+	}
+	_, elsewhere := s.facts(mark).Elsewhere()
+	return !elsewhere
+}
+
+// online asks the vendor once. A definite answer within patience is the verdict;
+// without one this device decides, now, and the call goes on behind it.
+func (s *scan) online(ctx context.Context, mark scanner.Mark) scanner.Outcome {
+	patience := time.NewTimer(s.cfg.Patience)
+	defer patience.Stop()
+	c := s.ask(ctx)
+	select {
+	case r := <-c.answer:
+		return s.answered(ctx, c, r, mark)
+	case <-patience.C:
+	}
+	if r, ok := c.abandon(); ok {
+		return s.answered(ctx, c, r, mark)
+	}
+	s.gate.Link.Failed(nil)
+	s.call = c
+	c.outcome = s.offline(ctx)
+	return c.outcome
+}
+
+// ask commits the attempt and starts the call. A disk that refuses does not keep
+// the vendor from being asked.
+func (s *scan) ask(ctx context.Context) *call {
+	g := s.gate
+	c := &call{
+		answer: make(chan reply, 1),
+		attempt: scanner.Attempt{
+			Scope: s.cfg.Scope, Code: s.code, Direction: s.reading.Direction, Scanner: s.reading.Scanner, At: s.reading.At,
+		},
+	}
+	id, err := g.Journal.Attempt(ctx, c.attempt)
+	if err != nil {
+		g.Log.Error("attempt not stored", "code", s.code, "err", err)
+	}
+	c.attempt.ID = id
+	validator, limit := s.cfg.Validator, s.cfg.Timeout
+	question := scanner.Ask{Code: s.code, Direction: s.reading.Direction, At: s.reading.At, True: s.truth}
+	g.calls.Go(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+		defer cancel()
+		answer, err := validator.Validate(ctx, question)
+		g.deliver(ctx, c, reply{answer, err})
+	})
+	return c
+}
+
+// deliver gives the reply to the scan that waits for it, or, where that was
+// judged meanwhile, draws the consequences.
+func (g *Gate) deliver(ctx context.Context, c *call, r reply) {
+	c.mu.Lock()
+	if !c.abandoned {
+		c.answer <- r
+		c.mu.Unlock()
+		return
+	}
+	c.mu.Unlock()
+	defer g.lock(c.attempt.Scope, c.attempt.Code)()
+	g.late(context.WithoutCancel(ctx), c, r)
+}
+
+// abandon stops waiting, unless the reply has come.
+func (c *call) abandon() (reply, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case r := <-c.answer:
+		return r, true
+	default:
+		c.abandoned = true
+		return reply{}, false
+	}
+}
+
+// answered is the verdict on a reply that came in time.
+func (s *scan) answered(ctx context.Context, c *call, r reply, mark scanner.Mark) scanner.Outcome {
+	if r.err != nil {
+		s.gate.Link.Failed(r.err)
+		s.gate.Log.Warn("no answer from the vendor", "code", s.code, "err", r.err)
+		if !scanner.CallErrorOf(r.err).MaybeSent {
+			s.unsent = c.attempt
+		}
+		return s.offline(ctx)
+	}
+	s.gate.Link.Answered()
+	doubted := s.doubted(c.attempt)
+	switch {
+	case r.Verdict == scanner.Admit:
+		return s.confirmed(ctx, r.Answer, mark, scanner.Change{CloseAttempts: ids(append(doubted, c.attempt))})
+	case r.Reason == scanner.AlreadyEntered && s.ours(r.Answer, doubted):
+		return s.lost(ctx, r.Answer, mark, append(doubted, c.attempt))
+	}
+	s.gate.end(ctx, c.attempt)
+	return s.vendorDeclines(r.Answer)
+}
+
+// doubted gives the ticket's open attempts in this direction that are young
+// enough to explain an answer, but for the one that asks.
+func (s *scan) doubted(own scanner.Attempt) []scanner.Attempt {
+	var open []scanner.Attempt
+	for _, a := range s.gate.Journal.Attempts(s.cfg.Scope, s.code) {
+		if a.ID != own.ID && a.Direction == s.reading.Direction && youngEnough(a, s.reading.At) {
+			open = append(open, a)
+		}
+	}
+	return open
+}
+
+func youngEnough(a scanner.Attempt, now scanner.Stamp) bool {
+	age, known := now.Since(a.At)
+	if !known {
+		age = now.Wall.Sub(a.At.Wall) // over a reboot the wall clock is all there is
+	}
+	return age >= 0 && age <= doubtFor
+}
+
+// ours tells whether the vendor's earlier entry may be one of our attempts whose
+// answer got lost: it names no time and no gate that is not ours.
+func (s *scan) ours(a scanner.Answer, doubted []scanner.Attempt) bool {
+	if a.FirstEnteredGate != "" && a.FirstEnteredGate != s.cfg.Origin.Gate {
+		return false
+	}
+	for _, d := range doubted {
+		if a.FirstEnteredAt.IsZero() {
+			return true
+		}
+		at := s.gate.Clock.True(d.At)
+		off := max(at.Latest.Sub(at.At), 0) + s.cfg.Timeout + ownEntry
+		if a.FirstEnteredAt.Sub(at.At).Abs() <= off {
+			return true
+		}
+	}
+	return false
+}
+
+// lost admits the holder whose own green light got lost: the vendor has the
+// entry, and nobody here was let in on it.
+func (s *scan) lost(ctx context.Context, a scanner.Answer, mark scanner.Mark, spent []scanner.Attempt) scanner.Outcome {
+	s.late = true
+	if s.cfg.InDoubt == scanner.PolicyReview {
+		s.gate.end(ctx, spent...)
+		return s.decline(scanner.Decision{Verdict: scanner.Review, Reason: scanner.AlreadyEntered}, s.info(a))
+	}
+	first, rest := spent[0], spent[1:]
+	return s.confirmed(ctx, a, mark, scanner.Change{SpendAttempt: first.ID, CloseAttempts: ids(rest)})
+}
+
+// overdue admits without asking a ticket that the vendor said yes to too late
+// for its own scan, once.
+func (s *scan) overdue(ctx context.Context, mark scanner.Mark) (scanner.Outcome, bool) {
+	if s.cfg.Validator == nil {
+		return scanner.Outcome{}, false
+	}
+	open := s.doubted(scanner.Attempt{})
+	for i, a := range open {
+		moved, known := mark.LastAt.Since(a.At)
+		if !a.Admitted || known && moved > 0 {
+			continue
+		}
+		s.late = true
+		rest := append(append([]scanner.Attempt{}, open[:i]...), open[i+1:]...)
+		return s.confirmed(ctx, scanner.Answer{}, mark, scanner.Change{SpendAttempt: a.ID, CloseAttempts: ids(rest)}), true
+	}
+	return scanner.Outcome{}, false
+}
+
+// confirmed commits what the vendor holds. It is green though the disk fails: the
+// record is noted then, and the mark kept in memory.
+func (s *scan) confirmed(ctx context.Context, a scanner.Answer, mark scanner.Mark, c scanner.Change) scanner.Outcome {
+	s.asked = true
+	out, err := retried(func() (scanner.Outcome, error) {
+		d := s.passed(mark)
+		c.Record = s.record(d, s.info(a))
+		c.Record.Fate = scanner.FateConfirmed
+		c.Record.TicketID, c.Record.Upload = s.ticket.ID, s.ticket.Vendor
+		if a.TicketID != "" {
+			c.Record.TicketID = a.TicketID
+		}
+		before := mark
+		c.Record.Before = &before
+		c.Mark = d.Next
+		out, err := s.gate.store(ctx, c)
+		if errors.Is(err, scanner.ErrChanged) {
+			if _, fresh, readErr := s.mark(); readErr == nil {
+				mark = fresh
+			}
+		}
+		return out, err
+	})
+	if err == nil {
+		return out
+	}
+	s.gate.Log.Error("the vendor admitted it and this disk did not store it", "code", s.code, "err", err)
+	rec := c.Record
+	rec.Seq = s.gate.Journal.Note(rec)
+	s.gate.marks.keep(s.cfg.Scope, s.code, *c.Mark)
+	return scanner.Outcome{Record: rec, Fate: rec.Fate}
+}
+
+// vendorDeclines shows the vendor's refusal.
+func (s *scan) vendorDeclines(a scanner.Answer) scanner.Outcome {
+	d := scanner.Decision{
+		Verdict: a.Verdict, Reason: a.Reason, Detail: a.Detail,
+		FirstEnteredAt: a.FirstEnteredAt, FirstEnteredGate: a.FirstEnteredGate,
+	}
+	s.asked = true
+	return s.decline(d, s.info(a))
+}
+
+// info is what the vendor tells of the ticket, else what the list does.
+func (s *scan) info(a scanner.Answer) *scanner.TicketInfo {
+	if a.Ticket != nil {
+		return a.Ticket
+	}
+	return s.known()
+}
+
+func ids(attempts []scanner.Attempt) []uint64 {
+	var list []uint64
+	for _, a := range attempts {
+		if a.ID != 0 {
+			list = append(list, a.ID)
+		}
+	}
+	return list
+}
+
+// end closes attempts that a refusal has answered. The person does not wait for
+// the disk; the commit is on its way at once, and takes the refusal along.
+func (g *Gate) end(ctx context.Context, attempts ...scanner.Attempt) {
+	list := ids(attempts)
+	if len(list) == 0 {
+		return
+	}
+	g.calls.Go(func() {
+		for _, id := range list {
+			if err := g.Journal.CloseAttempt(context.WithoutCancel(ctx), id); err != nil {
+				g.Log.Warn("attempt not closed", "err", err)
+			}
+		}
+	})
+}
+
+// Drain waits until every call to the vendor has ended and its end is stored.
+// Nothing may be judged any more.
+func (g *Gate) Drain() { g.calls.Wait() }
