@@ -1,0 +1,231 @@
+package upload
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"usher/scanner"
+)
+
+// inARow is how many of the vendor's own faults, one after the other, make the
+// batch itself suspect.
+const inARow = 3
+
+// doubts are the entries that may be why a call fails. The holder of the turn
+// owns them.
+type doubts struct {
+	of map[uint64]*doubt
+	// taken counts entries that the vendor took.
+	taken uint64
+	// lonely counts entries that failed alone.
+	lonely uint64
+	// failing counts the vendor's own faults in a row.
+	failing int
+	// all: an entry failed alone and none was taken since. It may be the vendor
+	// that refuses everything, which one entry at a time finds out.
+	all bool
+}
+
+// doubt is one such entry.
+type doubt struct {
+	// most is the size of the largest batch it may be in.
+	most int
+	// since is the count of taken entries when it first failed, or when something
+	// else last did: what was taken before may have been before the trouble.
+	since uint64
+	// alone orders the entries that failed alone; zero: it has not.
+	alone uint64
+}
+
+// most is the size of the next batch, where its entries allow it.
+func (s *doubts) most(limit int) int {
+	if s.all {
+		return 1
+	}
+	return limit
+}
+
+// suspect notes entries of a call that failed.
+func (s *doubts) suspect(seqs []uint64) {
+	for _, seq := range seqs {
+		x := s.of[seq]
+		if x == nil {
+			x = &doubt{since: s.taken}
+			s.of[seq] = x
+		}
+		x.most = (len(seqs) + 1) / 2
+	}
+}
+
+// guilty tells whether an entry that failed alone is to blame: the vendor has
+// taken another since it first failed.
+func (s *doubts) guilty(seq uint64) bool {
+	x := s.of[seq]
+	return x != nil && s.taken > x.since
+}
+
+// alone puts an entry behind all others.
+func (s *doubts) alone(seq uint64) {
+	s.lonely++
+	s.of[seq].alone = s.lonely
+	s.all = true
+}
+
+// shaken notes a failure that the given entries may be guilty of: nobody else
+// may be condemned for what was taken before it.
+func (s *doubts) shaken(guilty []uint64) {
+	for seq, x := range s.of {
+		if !slices.Contains(guilty, seq) {
+			x.since = s.taken
+		}
+	}
+}
+
+// keep forgets all but the entries of a window: the others have left the outbox.
+func (s *doubts) keep(window []Entry) {
+	if len(s.of) == 0 {
+		return
+	}
+	here := make(map[uint64]*doubt, len(s.of))
+	for _, e := range window {
+		if x := s.of[e.Seq]; x != nil {
+			here[e.Seq] = x
+		}
+	}
+	s.of = here
+}
+
+// answered clears entries that got their answers. One that was taken shows that
+// the vendor does take some.
+func (s *doubts) answered(seqs []uint64, taken int) {
+	s.failing = 0
+	for _, seq := range seqs {
+		delete(s.of, seq)
+	}
+	s.taken += uint64(taken)
+	if taken == 0 || !s.all {
+		return
+	}
+	s.all = false
+	for seq, x := range s.of {
+		if x.alone == 0 {
+			delete(s.of, seq)
+		}
+	}
+}
+
+// failed judges a call that gave no receipts: what is to be written, and the
+// error where a pause is due.
+func (d *drain) failed(ctx context.Context, b *batch, failure error) ([]Settlement, error) {
+	call := scanner.CallErrorOf(failure)
+	var list []Settlement
+	if !call.MaybeSent {
+		list = notSent(b.seqs())
+	}
+	seqs := b.seqs()
+	if !d.divides(ctx, call) {
+		if call.Trouble != scanner.Failing {
+			d.doubts.shaken(nil)
+		} else {
+			d.doubts.shaken(seqs)
+		}
+		return list, explain(call)
+	}
+	if len(seqs) == 1 && d.doubts.guilty(seqs[0]) {
+		delete(d.doubts.of, seqs[0])
+		before := d.counts
+		d.counts.Parked++
+		d.tally(before)
+		return []Settlement{{Seq: seqs[0], To: scanner.FateParked, Detail: explain(call).Error()}}, nil
+	}
+	d.doubts.suspect(seqs)
+	d.doubts.shaken(seqs)
+	if len(seqs) > 1 {
+		return list, nil
+	}
+	d.doubts.alone(seqs[0])
+	d.lone = true
+	return list, explain(call)
+}
+
+// divides tells whether a failure may be the fault of one entry in the batch.
+func (d *drain) divides(ctx context.Context, call *scanner.CallError) bool {
+	if call.Trouble != scanner.Failing {
+		d.doubts.failing = 0
+	}
+	switch call.Status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired,
+		http.StatusRequestTimeout, http.StatusPreconditionFailed, http.StatusTooManyRequests:
+		return false
+	}
+	switch call.Trouble {
+	case scanner.Malformed:
+		return true
+	case scanner.Failing:
+		d.doubts.failing++
+		return d.doubts.failing >= inARow && d.alive(ctx)
+	}
+	return false
+}
+
+// alive tells whether the vendor answers at all.
+func (d *drain) alive(ctx context.Context) bool {
+	if d.o.Probe == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.o.Timeout)
+	defer cancel()
+	return d.o.Probe(ctx) == nil
+}
+
+// trouble is a failed call in a person's words.
+type trouble struct {
+	text string
+	call *scanner.CallError
+}
+
+func (t *trouble) Error() string { return t.text }
+func (t *trouble) Unwrap() error { return t.call }
+
+func explain(call *scanner.CallError) error {
+	var text string
+	switch call.Trouble {
+	case scanner.Unreachable:
+		text = "the vendor cannot be reached"
+	case scanner.Nonsense:
+		text = "what answers is not the vendor; look for a captive portal or a proxy"
+	case scanner.Failing:
+		text = "the vendor has a fault of its own"
+	case scanner.Throttled:
+		text = "the vendor wants fewer calls"
+	case scanner.Denied:
+		text = "the vendor refuses the sign-in; check user, password and permissions"
+	case scanner.Malformed:
+		text = "the vendor calls the upload wrong"
+	default:
+		text = "the vendor does not answer"
+	}
+	if call.Status != 0 {
+		text += fmt.Sprintf(" (HTTP %d)", call.Status)
+	}
+	if call.Err != nil {
+		text += ": " + call.Err.Error()
+	}
+	if call.RetryAfter > 0 {
+		text += fmt.Sprintf("; it asks to be left alone for %v", call.RetryAfter.Round(time.Second))
+	}
+	return &trouble{text: text, call: call}
+}
+
+func putOffText(r scanner.Receipt) string {
+	switch {
+	case r.Delivery != scanner.Later:
+		return "the vendor's answer leaves out scans that were sent"
+	case r.Detail != "":
+		return "the vendor takes some scans later: " + r.Detail
+	}
+	return "the vendor takes some scans later"
+}
