@@ -111,12 +111,18 @@ func (d *usherd) open(cfg *configs.Config) error {
 	return d.rememberTime()
 }
 
+// clockMemory is where the clock keeps its anchors.
+const clockMemory = "clock/"
+
 // timeTail is how many of the newest records are asked for a trusted time.
 const timeTail = 200
 
 // rememberTime tells the clock what the journal knows of the time: NTP may have
 // been gone since the morning.
 func (d *usherd) rememberTime() error {
+	if err := d.clock.Restore(d.journal.Memory(clockMemory)); err != nil {
+		d.log.Warn("earlier times are not remembered", "err", err)
+	}
 	newest, err := d.journal.Scans(0, timeTail)
 	if err != nil {
 		return errors.Join(err, d.close())
@@ -153,6 +159,7 @@ func (d *usherd) run(ctx context.Context, cfg *configs.Config, faults configs.Fa
 	group, ctx := errgroup.WithContext(ctx)
 	h.reload = func(context.Context) (control.Reloaded, error) { return d.reload(ctx, group) }
 	group.Go(func() error { return d.journal.Run(ctx) })
+	group.Go(func() error { return d.clock.Run(ctx, d.journal.Memory(clockMemory)) })
 	group.Go(func() error { return d.server.Run(ctx) })
 	group.Go(func() error { return watch(ctx, h.gate, d.log) })
 	group.Go(func() error { return d.reloadOnHangup(ctx, group, hangups) })

@@ -2,10 +2,11 @@
 // wrong: no RTC battery, hours off, stepped by NTP in the middle of a queue.
 //
 // Every stamp carries the boot-time clock (CLOCK_BOOTTIME: it goes on through
-// suspend and no one can set it). The moments at which the kernel said that its
-// clock was synchronised are kept as an anchor; a true time is the anchor plus
-// the difference of boot-time clocks, so that stepping the wall clock changes
-// nothing, also for scans made before the anchor.
+// suspend and no one can set it). Moments at which a true time was known are
+// kept as anchors: the kernel's clock while NTP keeps it, and the Date of vendor
+// answers. A true time is the best anchor plus the difference of boot-time
+// clocks, so that stepping the wall clock changes nothing, also for scans made
+// before the first anchor of their boot. Anchors outlive a reboot.
 package clock
 
 import (
@@ -32,8 +33,6 @@ const (
 )
 
 const (
-	// drift bounds how far a quartz strays, per elapsed time: 100 ppm.
-	drift = 100e-6
 	// wallError is what a clock set by hand is taken to be off by.
 	wallError = 2 * time.Second
 	// askEvery is how often the kernel is asked about NTP: asking takes longer
@@ -41,17 +40,23 @@ const (
 	askEvery = time.Second
 	// pairWithin is how far apart the two clocks of an anchor may be read.
 	pairWithin = 20 * time.Millisecond
+	// longestTrip is the round trip beyond which an answer's Date says too little.
+	longestTrip = 10 * time.Second
 )
 
-// Clock implements scanner.Clock on the kernel's clocks.
+// Clock implements scanner.Clock on the kernel's clocks. It is safe for
+// concurrent use.
 type Clock struct {
 	boot string
 	read source
+	// changed is filled when there is something new to save.
+	changed chan struct{}
 
-	mu     sync.Mutex // guards what follows; never held across I/O
-	trust  Trust
-	floor  time.Time
-	anchor anchor
+	mu    sync.Mutex // guards what follows; never held across I/O
+	trust Trust
+	boots boots
+	// byHand is the anchor that the site vouches for.
+	byHand anchor
 	// asked is when the kernel was last asked whether NTP keeps its clock, and
 	// what it said.
 	asked  time.Duration
@@ -68,16 +73,6 @@ type source interface {
 	synced() (bool, time.Duration)
 }
 
-// anchor ties one moment of the boot-time clock to a true time.
-type anchor struct {
-	up   time.Duration
-	at   time.Time
-	off  time.Duration
-	good bool
-	// byHand: the site vouches for it, not the kernel.
-	byHand bool
-}
-
 // New reads the boot id. Errors: the kernel has none to give.
 func New(trust Trust) (*Clock, error) {
 	const path = "/proc/sys/kernel/random/boot_id"
@@ -88,26 +83,8 @@ func New(trust Trust) (*Clock, error) {
 	return newClock(trust, strings.TrimSpace(string(id)), kernel{}), nil
 }
 
-func newClock(trust Trust, boot string, read source) *Clock {
-	return &Clock{boot: boot, read: read, trust: trust}
-}
-
-// Remember gives the clock what was known before a restart: a stamp and its true
-// time, such as the journal's newest. Of this boot it is an anchor, as good as it
-// was then; of another it is a time that is certainly past.
-func (c *Clock) Remember(s scanner.Stamp, truth scanner.Instant) {
-	if !truth.Trusted {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if s.Boot != c.boot {
-		c.floor = truth.Earliest
-		return
-	}
-	if old := (anchor{up: s.Up, at: truth.At, off: truth.Latest.Sub(truth.At), good: true}); !c.anchor.good || old.errorAt(s.Up) < c.anchor.errorAt(s.Up) {
-		c.anchor = old
-	}
+func newClock(trust Trust, id string, read source) *Clock {
+	return &Clock{boot: id, read: read, changed: make(chan struct{}, 1), trust: trust, boots: boots{{ID: id}}}
 }
 
 // SetTrust changes the site's word, on a reload of the configuration.
@@ -115,8 +92,8 @@ func (c *Clock) SetTrust(t Trust) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.trust = t
-	if t == Kernel && c.anchor.byHand {
-		c.anchor = anchor{}
+	if t == Kernel {
+		c.byHand = anchor{}
 	}
 }
 
@@ -128,45 +105,70 @@ func (c *Clock) Now() scanner.Stamp {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	// An anchor takes a wall clock that was read before the kernel vouched for
-	// it: a step in between makes the kernel say no.
-	vouched := false
+	// it: a step in between makes the kernel say no. Two clocks read around a
+	// suspend or a long wait make no pair.
 	if c.asked == 0 || up-c.asked >= askEvery {
 		c.asked = up
 		c.synced, c.off = c.read.synced()
-		vouched = c.synced
-	}
-	synced, off := c.synced, c.off
-	if !synced && c.trust == Wall {
-		synced, vouched, off = true, true, wallError
-	}
-	// Two clocks read around a suspend or a long wait make no pair.
-	if vouched && apart <= pairWithin {
-		fresh := anchor{up: up, at: wall, off: off + apart, good: true, byHand: !c.synced}
-		if !c.anchor.good || fresh.off <= c.anchor.errorAt(up) {
-			c.anchor = fresh
+		if c.synced && apart <= pairWithin {
+			c.anchor(anchor{Up: up, At: wall.UTC(), Off: c.off + apart})
 		}
 	}
-	return scanner.Stamp{Wall: wall.UTC(), Boot: c.boot, Up: up, Trusted: synced}
+	if c.trust == Wall && apart <= pairWithin {
+		c.byHand = anchor{Up: up, At: wall.UTC(), Off: wallError}
+	}
+	return scanner.Stamp{Wall: wall.UTC(), Boot: c.boot, Up: up, Trusted: c.synced || c.trust == Wall}
 }
 
-// True is the stamp's true time as well as is known now: from the anchor where
-// the stamp is of this boot, from a wall clock that was trusted, else bounded
-// below by the floor alone.
+// Observe learns from the Date of a vendor's answer: it was written between the
+// two stamps, and is cut to whole seconds (RFC 9110, 6.6.1).
+func (c *Clock) Observe(date time.Time, sent, received scanner.Stamp) {
+	trip, ok := received.Since(sent)
+	if !ok || trip < 0 || trip > longestTrip || sent.Boot != c.boot {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.anchor(anchor{Up: sent.Up + trip/2, At: date.UTC().Add(time.Second / 2), Off: trip/2 + time.Second/2})
+}
+
+// Remember gives the clock what was known before a restart: a stamp and its true
+// time, such as the journal's newest.
+func (c *Clock) Remember(s scanner.Stamp, truth scanner.Instant) {
+	if !truth.Trusted || s.Boot == "" {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.boots.of(s.Boot).add(anchor{Up: s.Up, At: truth.At, Off: truth.Latest.Sub(truth.At)})
+}
+
+// anchor keeps an anchor of this boot, if it tells anything new.
+func (c *Clock) anchor(a anchor) {
+	own := c.boots.of(c.boot)
+	first := len(own.Anchors) == 0
+	if own.add(a) && first {
+		c.save()
+	}
+}
+
+// True is the stamp's true time as well as is known now: from the best anchor of
+// its boot, from a wall clock that was trusted, else bounded by what is known of
+// the boots before and after.
 func (c *Clock) True(s scanner.Stamp) scanner.Instant {
 	c.mu.Lock()
-	a, floor := c.anchor, c.floor
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	best, ok := c.boots.best(s)
+	if s.Boot == c.boot && c.byHand != (anchor{}) && (!ok || c.byHand.errorAt(s.Up) < best.errorAt(s.Up)) {
+		best, ok = c.byHand, true
+	}
 	switch {
-	case a.good && s.Boot == c.boot:
-		at := a.at.Add(s.Up - a.up)
-		return around(at, a.errorAt(s.Up))
+	case ok:
+		return around(best.At.Add(s.Up-best.Up), best.errorAt(s.Up))
 	case s.Trusted:
 		return around(s.Wall, wallError)
 	}
-	if s.Boot != c.boot {
-		return scanner.Instant{At: s.Wall}
-	}
-	return scanner.Instant{At: s.Wall, Earliest: floor}
+	return c.boots.between(s)
 }
 
 // Offset is how far the wall clock is ahead of the true time, as well as is
@@ -179,11 +181,6 @@ func (c *Clock) Offset() (time.Duration, bool) {
 
 func around(at time.Time, off time.Duration) scanner.Instant {
 	return scanner.Instant{At: at.UTC(), Earliest: at.Add(-off).UTC(), Latest: at.Add(off).UTC(), Trusted: true}
-}
-
-// errorAt is the anchor's error at another moment of its boot.
-func (a anchor) errorAt(up time.Duration) time.Duration {
-	return a.off + time.Duration(drift*float64((up-a.up).Abs()))
 }
 
 type kernel struct{}

@@ -1,7 +1,9 @@
 package clock
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"usher/scanner"
@@ -91,8 +93,8 @@ func TestClocksReadAroundASuspendMakeNoAnchor(t *testing.T) {
 	c := newClock(Kernel, "boot", k)
 	c.Now()
 	k.lag = 0
-	if c.anchor.good {
-		t.Fatalf("anchored on %+v", c.anchor)
+	if anchors := c.boots.of("boot").Anchors; len(anchors) > 0 {
+		t.Fatalf("anchored on %+v", anchors)
 	}
 }
 
@@ -117,5 +119,76 @@ func TestKernelClock(t *testing.T) {
 	passed, ok := b.Since(a)
 	if !ok || passed < 0 || passed > time.Minute || a.Up <= 0 || a.Boot == "" {
 		t.Fatalf("stamps %+v %+v", a, b)
+	}
+}
+
+func TestTheVendorsDateIsAnAnchor(t *testing.T) {
+	k := &fake{at: time.Unix(0, 0), uptime: time.Hour}
+	c := newClock(Kernel, "boot", k)
+	scan := c.Now()
+	k.pass(10 * time.Minute)
+	sent := c.Now()
+	k.pass(200 * time.Millisecond)
+	received := c.Now()
+	c.Observe(dawn, sent, received) // cut to the second: it is between dawn and dawn+1s
+	truth := c.True(scan)
+	want := dawn.Add(500*time.Millisecond - 100*time.Millisecond - 10*time.Minute)
+	if !truth.Trusted || truth.At.Sub(want).Abs() > time.Millisecond {
+		t.Fatalf("got %+v, want %v", truth, want)
+	}
+	// Half the round trip, half a second, and 100 ppm of ten minutes.
+	if half, want := truth.Latest.Sub(truth.At), 660*time.Millisecond; (half - want).Abs() > 5*time.Millisecond {
+		t.Fatalf("error %v, want %v", half, want)
+	}
+	c.Observe(dawn.Add(time.Hour), scan, received) // a round trip of ten minutes says nothing
+	if again := c.True(scan); !again.At.Equal(truth.At) {
+		t.Fatalf("a slow answer moved the time to %v", again.At)
+	}
+}
+
+type shelf map[string][]byte
+
+func (s shelf) Load(key string) ([]byte, error) { return s[key], nil }
+func (s shelf) Save(key string, value []byte) error {
+	s[key] = value
+	return nil
+}
+
+func TestAnchorsOutliveAReboot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := shelf{}
+		first := &fake{at: time.Unix(0, 0), uptime: time.Minute}
+		c := newClock(Kernel, "first", first)
+		scan := c.Now()
+		ctx, stop := context.WithCancel(t.Context())
+		go c.Run(ctx, mem)
+		first.pass(time.Minute)
+		c.Observe(dawn, c.Now(), c.Now())
+		synctest.Wait()
+		stop()
+		synctest.Wait()
+
+		second := newClock(Kernel, "second", &fake{at: time.Unix(30, 0), uptime: 30 * time.Second})
+		unanchored := second.Now()
+		if err := second.Restore(mem); err != nil {
+			t.Fatal(err)
+		}
+		if truth, want := second.True(scan), dawn.Add(-time.Minute); !truth.Trusted || truth.At.Sub(want).Abs() > time.Second {
+			t.Errorf("the first boot's scan: %+v, want %v", truth, want)
+		}
+		bounded := second.True(unanchored)
+		if bounded.Trusted || bounded.Earliest.Before(dawn.Add(-time.Second)) || bounded.At.Before(bounded.Earliest) {
+			t.Errorf("a scan of the boot without an anchor: %+v", bounded)
+		}
+	})
+}
+
+func TestManyAnchorsStayFew(t *testing.T) {
+	var b boot
+	for i := range 10000 {
+		b.add(anchor{Up: time.Duration(i) * time.Hour, At: dawn.Add(time.Duration(i) * time.Hour), Off: 600 * time.Millisecond})
+	}
+	if len(b.Anchors) > mostAnchors || b.Anchors[0].Up != 0 || b.Anchors[len(b.Anchors)-1].Up < 9000*time.Hour {
+		t.Errorf("%d anchors, from %v", len(b.Anchors), b.Anchors[0].Up)
 	}
 }
