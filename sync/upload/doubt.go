@@ -34,7 +34,7 @@ type doubt struct {
 	// most is the size of the largest batch it may be in.
 	most int
 	// since is the count of taken entries when it first failed, or when something
-	// else last did: what was taken before may have been before the trouble.
+	// else last ended a drain: what was taken earlier says nothing of this trouble.
 	since uint64
 	// alone orders the entries that failed alone; zero: it has not.
 	alone uint64
@@ -74,8 +74,8 @@ func (s *doubts) alone(seq uint64) {
 	s.all = true
 }
 
-// shaken notes a failure that the given entries may be guilty of: nobody else
-// may be condemned for what was taken before it.
+// shaken notes a failure that ends a drain and that only the given entries may be
+// guilty of: nobody else is condemned for what was taken before it.
 func (s *doubts) shaken(guilty []uint64) {
 	for seq, x := range s.of {
 		if !slices.Contains(guilty, seq) {
@@ -142,11 +142,11 @@ func (d *drain) failed(ctx context.Context, b *batch, failure error) ([]Settleme
 		return []Settlement{{Seq: seqs[0], To: scanner.FateParked, Detail: explain(call).Error()}}, nil
 	}
 	d.doubts.suspect(seqs)
-	d.doubts.shaken(seqs)
 	if len(seqs) > 1 {
 		return list, nil
 	}
 	d.doubts.alone(seqs[0])
+	d.doubts.shaken(seqs)
 	d.lone = true
 	return list, explain(call)
 }
