@@ -143,7 +143,7 @@ func commits(b *testing.B, dir string, work func()) []time.Duration {
 
 func load(tb testing.TB, s *cache.Store, n int) {
 	tb.Helper()
-	err := s.Build(context.Background(), cache.Meta{Scope: scope, Complete: true}, func(add func(scanner.Ticket, string) error) error {
+	err := s.Build(context.Background(), &cache.Meta{Scope: scope, Complete: true}, func(add func(scanner.Ticket, string) error) error {
 		for i := range n {
 			if err := add(sample(i), "list.csv:"+strconv.Itoa(i+2)); err != nil {
 				return err

@@ -44,8 +44,10 @@ type Feed func(add func(t scanner.Ticket, place string) error) error
 // Progress (nil: none) is told the number of tickets taken in, now and then,
 // on the build's thread.
 //
+// What a source tells only at its end, feed may fill into meta; its Scope stays.
+//
 // Two builds never run at once: the second waits.
-func (s *Store) Build(ctx context.Context, meta Meta, feed func(add func(t scanner.Ticket, place string) error) error, progress func(n int)) error {
+func (s *Store) Build(ctx context.Context, meta *Meta, feed func(add func(t scanner.Ticket, place string) error) error, progress func(n int)) error {
 	select {
 	case s.building <- struct{}{}:
 	case <-ctx.Done():
@@ -88,13 +90,10 @@ func (s *Store) end() {
 	s.active = false
 }
 
-func (s *Store) build(ctx context.Context, meta Meta, feed Feed, progress func(int)) error {
+func (s *Store) build(ctx context.Context, meta *Meta, feed Feed, progress func(int)) error {
 	s.sweep()
 	started := time.Now()
-	id := identity{
-		Schema: schema, Check: s.key.Check(), Salt: make([]byte, 16), Scope: meta.Scope, Complete: meta.Complete,
-		GeneratedAt: meta.GeneratedAt, Checked: meta.Checked, Source: meta.Source, Cursor: meta.Cursor,
-	}
+	id := identity{Schema: schema, Check: s.key.Check(), Salt: make([]byte, 16), Scope: meta.Scope}
 	rand.Read(id.Salt)
 	records, err := s.key.Records(id.Salt)
 	if err != nil {
@@ -115,7 +114,8 @@ func (s *Store) build(ctx context.Context, meta Meta, feed Feed, progress func(i
 	if progress != nil {
 		progress(in.count)
 	}
-	id.Count = in.count
+	id.Count, id.Complete, id.GeneratedAt, id.Checked = in.count, meta.Complete, meta.GeneratedAt, meta.Checked
+	id.Source, id.Cursor = meta.Source, meta.Cursor
 	if err := writeGeneration(ctx, s.path(nextName), id, records, sorted); err != nil {
 		return errors.Join(s.explain(err), remove(s.path(nextName)))
 	}

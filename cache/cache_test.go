@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 // build makes a list of the tickets; row n comes from "list.csv:n".
 func build(t *testing.T, s *cache.Store, tickets ...scanner.Ticket) error {
 	t.Helper()
-	return s.Build(t.Context(), cache.Meta{Scope: scope, Complete: true, Source: "test"}, rows(tickets...), nil)
+	return s.Build(t.Context(), &cache.Meta{Scope: scope, Complete: true, Source: "test"}, rows(tickets...), nil)
 }
 
 func rows(tickets ...scanner.Ticket) cache.Feed {
@@ -81,7 +81,7 @@ func TestAListComesBackWhole(t *testing.T) {
 	}
 	stamp := scanner.Stamp{Wall: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC), Boot: "b", Up: time.Hour, Trusted: true}
 	meta := cache.Meta{Scope: scope, Complete: true, GeneratedAt: stamp.Wall.Add(-time.Hour), Checked: stamp, Source: "sha256:1", Cursor: []byte("next")}
-	if err := s.Build(t.Context(), meta, rows(full, bare), nil); err != nil {
+	if err := s.Build(t.Context(), &meta, rows(full, bare), nil); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 { // as built, and as opened again
@@ -246,7 +246,7 @@ func TestAFailedBuildChangesNothing(t *testing.T) {
 			return nil
 		}, "without a code"},
 	} {
-		err := s.Build(c.ctx, cache.Meta{Scope: scope, Source: "new"}, c.feed, nil)
+		err := s.Build(c.ctx, &cache.Meta{Scope: scope, Source: "new"}, c.feed, nil)
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "SECRET") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -268,7 +268,7 @@ func TestProgressAndStatus(t *testing.T) {
 	defer s.Close()
 	var seen []int
 	var during cache.Status
-	err := s.Build(t.Context(), cache.Meta{Scope: scope}, func(add func(scanner.Ticket, string) error) error {
+	err := s.Build(t.Context(), &cache.Meta{Scope: scope}, func(add func(scanner.Ticket, string) error) error {
 		err := rows(samples(25_000)...)(add)
 		during = s.Status()
 		return err
@@ -293,7 +293,7 @@ func TestTwoBuildsNeverRunAtOnce(t *testing.T) {
 	started, release := make(chan struct{}), make(chan struct{})
 	var group sync.WaitGroup
 	group.Go(func() {
-		err := s.Build(t.Context(), cache.Meta{Scope: scope}, func(add func(scanner.Ticket, string) error) error {
+		err := s.Build(t.Context(), &cache.Meta{Scope: scope}, func(add func(scanner.Ticket, string) error) error {
 			close(started)
 			<-release
 			return add(sample(1), "a")
@@ -306,7 +306,7 @@ func TestTwoBuildsNeverRunAtOnce(t *testing.T) {
 	impatient, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	never := func(func(scanner.Ticket, string) error) error { t.Error("two at once"); return nil }
-	if err := s.Build(impatient, cache.Meta{Scope: scope}, never, nil); !errors.Is(err, context.DeadlineExceeded) {
+	if err := s.Build(impatient, &cache.Meta{Scope: scope}, never, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the second: %v", err)
 	}
 	close(release)
@@ -432,7 +432,7 @@ func TestNothingIsInTheClear(t *testing.T) {
 		}
 		return sortFile
 	}
-	err := s.Build(t.Context(), cache.Meta{Scope: scope}, func(add func(scanner.Ticket, string) error) error {
+	err := s.Build(t.Context(), &cache.Meta{Scope: scope}, func(add func(scanner.Ticket, string) error) error {
 		err := rows(samples(60_000)...)(add)
 		if !check("during") {
 			t.Error("the sort's file was not looked at")

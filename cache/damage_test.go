@@ -256,7 +256,7 @@ func buildForEver(dir string) {
 	s := open(tb, dir)
 	for i := 0; ; i++ {
 		n := 3000 + i%2
-		if err := s.Build(context.Background(), cache.Meta{Scope: scope}, rows(samples(n)...), nil); err != nil {
+		if err := s.Build(context.Background(), &cache.Meta{Scope: scope}, rows(samples(n)...), nil); err != nil {
 			panic(err)
 		}
 	}

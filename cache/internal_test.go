@@ -131,11 +131,11 @@ func TestABuildLeavesRoomForScans(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir)
 	scope := scanner.Scope{Vendor: "v"}
-	if err := s.Build(t.Context(), Meta{Scope: scope}, tickets(10), nil); err != nil {
+	if err := s.Build(t.Context(), &Meta{Scope: scope}, tickets(10), nil); err != nil {
 		t.Fatal(err)
 	}
 	s.reserve = 1 << 60
-	err := s.Build(t.Context(), Meta{Scope: scope}, tickets(20), nil)
+	err := s.Build(t.Context(), &Meta{Scope: scope}, tickets(20), nil)
 	if err == nil || !strings.Contains(err.Error(), "free some space") || s.List(scope).Count != 10 {
 		t.Errorf("%d tickets, %v", s.List(scope).Count, err)
 	}
@@ -152,11 +152,11 @@ func TestAFullDisk(t *testing.T) {
 	defer s.Close()
 	s.reserve = -1 << 60 // so that the disk itself says no
 	scope := scanner.Scope{Vendor: "v"}
-	if err := s.Build(t.Context(), Meta{Scope: scope}, tickets(1000), nil); err != nil {
+	if err := s.Build(t.Context(), &Meta{Scope: scope}, tickets(1000), nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, n := range []int{9_000, 100_000} { // full while writing the list, and while sorting
-		err := s.Build(t.Context(), Meta{Scope: scope}, tickets(n), nil)
+		err := s.Build(t.Context(), &Meta{Scope: scope}, tickets(n), nil)
 		if err == nil || !strings.Contains(err.Error(), "is full") || !strings.Contains(err.Error(), "free some space") {
 			t.Errorf("%d: %v", n, err)
 		}
@@ -167,7 +167,7 @@ func TestAFullDisk(t *testing.T) {
 			t.Errorf("%d: left behind: %v", n, left)
 		}
 	}
-	if err := s.Build(t.Context(), Meta{Scope: scope}, tickets(1001), nil); err != nil {
+	if err := s.Build(t.Context(), &Meta{Scope: scope}, tickets(1001), nil); err != nil {
 		t.Errorf("with room again: %v", err)
 	}
 }
@@ -197,7 +197,7 @@ func TestForeignIdentities(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		s := openStore(t, dir)
-		if err := s.Build(t.Context(), Meta{Scope: scanner.Scope{Vendor: "v"}}, tickets(10), nil); err != nil {
+		if err := s.Build(t.Context(), &Meta{Scope: scanner.Scope{Vendor: "v"}}, tickets(10), nil); err != nil {
 			t.Fatal(err)
 		}
 		id := s.current.Load().id
@@ -267,7 +267,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- s.Build(ctx, Meta{Scope: scanner.Scope{Vendor: "v"}}, feed, nil)
+		done <- s.Build(ctx, &Meta{Scope: scanner.Scope{Vendor: "v"}}, feed, nil)
 		cancel()
 	}()
 	for ctx.Err() == nil {

@@ -68,7 +68,7 @@ func loadChild(ctx context.Context, dir string, n int) error {
 	if err != nil {
 		return err
 	}
-	err = store.Build(ctx, cache.Meta{Scope: scope, Complete: true, Checked: now.Now()}, feed(n), nil)
+	err = store.Build(ctx, &cache.Meta{Scope: scope, Complete: true, Checked: now.Now()}, feed(n), nil)
 	return errors.Join(err, store.Close())
 }
 

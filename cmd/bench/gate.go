@@ -71,7 +71,7 @@ func openDoor(ctx context.Context, dir string, tickets int) (*door, error) {
 	if d.tickets, err = cache.Open(cache.Options{Dir: dir, Key: key, Log: log}); err != nil {
 		return nil, err
 	}
-	if err := d.tickets.Build(ctx, cache.Meta{Scope: scope, Complete: true, Checked: d.clock.Now()}, feed(tickets), nil); err != nil {
+	if err := d.tickets.Build(ctx, &cache.Meta{Scope: scope, Complete: true, Checked: d.clock.Now()}, feed(tickets), nil); err != nil {
 		return nil, err
 	}
 	if d.journal, err = journal.Open(journal.Options{Dir: dir, Clock: d.clock, Sealer: key, KeyCheck: key.Check(), Keep: time.Hour, Log: log}); err != nil {
@@ -252,7 +252,7 @@ func (b *bench) refresh(ctx context.Context) error {
 		}
 		done := make(chan error, 1)
 		go func() {
-			done <- d.tickets.Build(ctx, cache.Meta{Scope: scope, Complete: true, Checked: d.clock.Now()}, feed(b.million), nil)
+			done <- d.tickets.Build(ctx, &cache.Meta{Scope: scope, Complete: true, Checked: d.clock.Now()}, feed(b.million), nil)
 		}()
 		busy, err := d.paced(ctx, d.made, done)
 		if err != nil {

@@ -207,8 +207,8 @@ func (d *usherd) build(cfg *configs.Config, old *setup) (*setup, error) {
 // listStore is the ticket store as the refresher describes lists to it.
 type listStore struct{ *cache.Store }
 
-func (s listStore) Build(ctx context.Context, meta refresh.Meta, feed func(func(scanner.Ticket, string) error) error, progress func(int)) error {
-	return s.Store.Build(ctx, cache.Meta(meta), feed, progress)
+func (s listStore) Build(ctx context.Context, meta *refresh.Meta, feed func(func(scanner.Ticket, string) error) error, progress func(int)) error {
+	return s.Store.Build(ctx, (*cache.Meta)(meta), feed, progress)
 }
 
 func (s *setup) refreshPrint() string { return s.vendor.Scope.Key() + "|" + s.cfg.Offline.Manifest }

@@ -77,7 +77,7 @@ func TestAListSwappedInMidScanVouchesForNothing(t *testing.T) {
 		feed := func(add func(scanner.Ticket, string) error) error {
 			return add(scanner.Ticket{Code: "AAA111", Status: scanner.StatusValid}, "new:1")
 		}
-		if err := d.tickets.Build(t.Context(), cache.Meta{Scope: scope, Complete: true, Checked: d.clock.Now()}, feed, nil); err != nil {
+		if err := d.tickets.Build(t.Context(), &cache.Meta{Scope: scope, Complete: true, Checked: d.clock.Now()}, feed, nil); err != nil {
 			t.Error(err)
 		}
 	}

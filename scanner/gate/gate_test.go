@@ -79,7 +79,7 @@ func openDoor(t *testing.T, tickets ...scanner.Ticket) *door {
 		}
 		return nil
 	}
-	if err := d.tickets.Build(t.Context(), cache.Meta{Scope: scope, Complete: true}, feed, nil); err != nil {
+	if err := d.tickets.Build(t.Context(), &cache.Meta{Scope: scope, Complete: true}, feed, nil); err != nil {
 		t.Fatal(err)
 	}
 	d.tickets.Checked(scope, d.clock.Now())

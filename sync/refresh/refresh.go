@@ -42,7 +42,7 @@ type Meta struct {
 type Store interface {
 	Source(scanner.Scope) (source string, cursor []byte, ok bool)
 	Checked(scanner.Scope, scanner.Stamp)
-	Build(ctx context.Context, meta Meta, feed func(add func(t scanner.Ticket, place string) error) error, progress func(n int)) error
+	Build(ctx context.Context, meta *Meta, feed func(add func(t scanner.Ticket, place string) error) error, progress func(n int)) error
 }
 
 // Reader reads a manifest called name and gives each ticket with its line. It
@@ -159,7 +159,7 @@ func (r *Refresher) manifestSeen(ctx context.Context) string {
 func (r *Refresher) build(ctx context.Context, meta Meta, name string, body io.Reader, check func(read error) error) error {
 	r.running(true)
 	defer r.running(false)
-	return r.o.Store.Build(ctx, meta, func(add func(scanner.Ticket, string) error) error {
+	return r.o.Store.Build(ctx, &meta, func(add func(scanner.Ticket, string) error) error {
 		return check(r.o.Read(ctx, name, body, func(t scanner.Ticket, line int) error {
 			return add(t, fmt.Sprintf("%s:%d", name, line))
 		}))

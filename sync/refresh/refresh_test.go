@@ -33,9 +33,9 @@ type store struct {
 	builds atomic.Int64
 }
 
-func (s *store) Build(ctx context.Context, meta refresh.Meta, feed func(func(scanner.Ticket, string) error) error, progress func(int)) error {
+func (s *store) Build(ctx context.Context, meta *refresh.Meta, feed func(func(scanner.Ticket, string) error) error, progress func(int)) error {
 	s.builds.Add(1)
-	return s.Store.Build(ctx, cache.Meta(meta), feed, progress)
+	return s.Store.Build(ctx, (*cache.Meta)(meta), feed, progress)
 }
 
 // ticking is a clock of which every look is a second later.
