@@ -72,7 +72,7 @@ func (in *input) header(names []string) ([]int, error) {
 		case order[i] < 0 && strings.TrimSpace(name) == "":
 			err = in.fault("column %d of the header has no name; name it or take it out", i+1)
 		case order[i] < 0:
-			err = in.fault("unknown column %.40q; %s", name, suggestion(name))
+			err = in.fault("unknown column %s; %s", shown(name, i+1), suggestion(name))
 		case slices.Index(order, order[i]) < i:
 			err = in.fault("column %s is there twice; keep one", columns[order[i]])
 		}

@@ -3,6 +3,7 @@ package manifest
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -121,6 +122,19 @@ func (in *input) time(v *row, column int, note func(string, ...any) error) (time
 // around it do not matter.
 func column(name string) int {
 	return slices.Index(columns, strings.ToLower(strings.TrimSpace(name)))
+}
+
+// columnLike is what a name of a column looks like.
+var columnLike = regexp.MustCompile(`^[a-z_]{1,20}$`)
+
+// shown is an unknown name as a message may show it: a row without a header, or
+// a list whose keys are its codes, would bring codes and people's names into the
+// log. What does not look like a column's name is told by its place.
+func shown(name string, place int) string {
+	if columnLike.MatchString(name) {
+		return strconv.Quote(name)
+	}
+	return "number " + strconv.Itoa(place)
 }
 
 // suggestion is what an unknown column's message ends with.

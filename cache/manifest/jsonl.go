@@ -31,7 +31,7 @@ func (in *input) object(line []byte, v *row) (ok bool, err error) {
 		return false, in.fault("not a JSON object; write one object a line")
 	}
 	var seen [len(v)]bool
-	for dec.More() {
+	for place := 1; dec.More(); place++ {
 		token, err := dec.Token()
 		key, isText := token.(string)
 		if err != nil || !isText {
@@ -40,7 +40,7 @@ func (in *input) object(line []byte, v *row) (ok bool, err error) {
 		i := column(key)
 		switch {
 		case i < 0:
-			return false, in.fault("unknown key %.40q; %s", key, suggestion(key))
+			return false, in.fault("unknown key %s; %s", shown(key, place), suggestion(key))
 		case seen[i]:
 			return false, in.fault("key %s is there twice; keep one", columns[i])
 		}
