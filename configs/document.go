@@ -62,9 +62,13 @@ func parse(raw []byte) (*yaml.Node, string) {
 	return root, ""
 }
 
-// syntax rewords an error of the YAML reader.
+// syntax rewords an error of the YAML reader, which often names the line before
+// the fault.
 func syntax(err error) string {
 	words := strings.TrimPrefix(err.Error(), "yaml: ")
+	if strings.HasPrefix(words, "line ") {
+		words = "near " + words
+	}
 	if strings.Contains(words, "cannot start any token") {
 		words += " (indent with blanks, never with tabs)"
 	}

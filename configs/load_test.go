@@ -186,6 +186,27 @@ scanners[lane-1].port: missing`
 	}
 }
 
+// The drivers find a name given twice as well, and call the scanner by its place
+// then: it is one fault.
+func TestANameGivenTwiceIsOneFault(t *testing.T) {
+	check := func(*configs.Config) configs.Faults {
+		return configs.FaultsOf("scanners", errors.New("scanners[1]: name: given to two scanners"))
+	}
+	path := write(t, least+"scanners: [{name: lane-1, driver: serial}, {name: lane-1, driver: serial}]\n")
+	_, err := configs.Load(path, nil, check)
+	if want := `scanners[1].name: "lane-1" is scanners[0] already: each needs its own`; err == nil || err.Error() != want {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+}
+
+func TestAListMustBeFreshForLongerThanItIsLookedAt(t *testing.T) {
+	got := faultsOf(t, least+"offline: {stale_after: 59s}\n")
+	if want := "offline.stale_after: 59s: must be at least 1m: the manifest is looked at every 30s"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	load(t, least+"offline: {stale_after: 1m}\n")
+}
+
 func TestFaultsOf(t *testing.T) {
 	if f := configs.FaultsOf("vendor", nil); f.Err() != nil {
 		t.Errorf("got %v for no error", f)

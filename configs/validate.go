@@ -27,8 +27,11 @@ func (c *Config) Validate() Faults {
 	if c.Vendor.Name == "" {
 		f.Add("vendor.name", "must name the ticketing vendor (manifest: a ticket list in a file)")
 	}
-	if c.Offline.StaleAfter != 0 {
-		within(&f, "offline.stale_after", c.Offline.StaleAfter, time.Second, year)
+	switch stale := c.Offline.StaleAfter; {
+	case stale != 0 && stale < time.Minute:
+		f.Add("offline.stale_after", "%s: must be at least 1m: the manifest is looked at every 30s", short(stale))
+	case stale != 0:
+		within(&f, "offline.stale_after", stale, time.Minute, year)
 	}
 	oneOf(&f, "offline.unknown", c.Offline.Unknown, "refuse", "review", "admit")
 	if c.Offline.Manifest != "" {

@@ -78,18 +78,27 @@ func drivers(deps Deps) map[string]driver {
 }
 
 // Configure checks the scanners block, one map a scanner: name, driver,
-// direction, and the driver's own keys. The error joins every fault found.
+// direction, and the driver's own keys. The error joins every fault found; each
+// begins with its scanner, which is called by its place where its name does not
+// tell it from another: "scanner lane-1: " or "scanners[2]: ".
 func Configure(blocks []map[string]any, deps Deps) ([]Scanner, error) {
 	known := drivers(deps)
 	var scanners []Scanner
 	var faults []error
+	bearers := map[string]int{}
+	for _, block := range blocks {
+		if name, ok := block["name"].(string); ok {
+			bearers[name]++
+		}
+	}
 	names, sources := map[string]bool{}, map[string]string{}
 	for i, block := range blocks {
 		s, texts := configure(block, known)
 		label := "scanner " + s.Name
-		if s.Name == "" {
+		if s.Name == "" || bearers[s.Name] > 1 {
 			label = fmt.Sprintf("scanners[%d]", i)
-		} else if names[s.Name] {
+		}
+		if s.Name != "" && names[s.Name] {
 			texts = append(texts, "name: given to two scanners")
 		}
 		names[s.Name] = true

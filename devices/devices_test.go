@@ -124,7 +124,7 @@ func TestConfigureNamesEveryFault(t *testing.T) {
 		},
 		"one name twice": {
 			"- { name: lane-1, driver: feed, path: /a }\n- { name: lane-1, driver: feed, path: /b }",
-			[]string{"scanner lane-1: name: given to two scanners"},
+			[]string{"scanners[1]: name: given to two scanners"},
 		},
 		"one port twice": {
 			"- { name: lane-1, driver: serial, port: /dev/a }\n- { name: lane-2, driver: serial, port: /dev/a }",
