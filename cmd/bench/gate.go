@@ -77,7 +77,7 @@ func openDoor(ctx context.Context, dir string, tickets int) (*door, error) {
 	if d.journal, err = journal.Open(journal.Options{Dir: dir, Clock: d.clock, Sealer: key, KeyCheck: key.Check(), Keep: time.Hour, Log: log}); err != nil {
 		return nil, err
 	}
-	cfg := gate.Config{Scope: scope, Rule: scanner.Rule{Kind: scanner.External}, Direction: scanner.Entry, Venue: time.UTC}
+	cfg := gate.Config{Scope: scope, Lists: scope, Rule: scanner.Rule{Kind: scanner.External}, Direction: scanner.Entry, Venue: time.UTC}
 	d.gate = gate.New(cfg, gate.Deps{
 		Clock: d.clock, Tickets: d.tickets, Journal: d.journal, Log: log,
 		NewID: uuid.NewString, Show: func(scanner.Outcome) {},

@@ -1,7 +1,14 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"os"
+	"os/exec"
+	"os/user"
+	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,6 +27,9 @@ func (a *app) checkCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := timeout(cmd, checkTime)
 			defer cancel()
+			if asService, ok := serviceUser(); ok {
+				return a.runAs(ctx, asService)
+			}
 			found := inspect(ctx, a.configPath, os.Environ())
 			if err := a.writeFindings(found); err != nil {
 				return err
@@ -30,6 +40,57 @@ func (a *app) checkCommand() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// service is the user that the daemon runs as.
+const service = "usher"
+
+// serviceUser is the daemon's user where root asks: root may read and open what
+// the daemon may not.
+func serviceUser() (*syscall.Credential, bool) {
+	if os.Geteuid() != 0 {
+		return nil, false
+	}
+	u, err := user.Lookup(service)
+	if err != nil {
+		return nil, false // not installed: root is all there is
+	}
+	groups, err := u.GroupIds()
+	if err != nil {
+		return nil, false
+	}
+	cred := &syscall.Credential{}
+	for text, id := range map[string]*uint32{u.Uid: &cred.Uid, u.Gid: &cred.Gid} {
+		n, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
+			return nil, false
+		}
+		*id = uint32(n)
+	}
+	for _, text := range groups {
+		if n, err := strconv.ParseUint(text, 10, 32); err == nil {
+			cred.Groups = append(cred.Groups, uint32(n))
+		}
+	}
+	return cred, true
+}
+
+// runAs runs this same command as the other user.
+func (a *app) runAs(ctx context.Context, cred *syscall.Credential) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, self, os.Args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.stdin, a.stdout, a.stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred}
+	var exit *exec.ExitError
+	if err := cmd.Run(); errors.As(err, &exit) {
+		return &codeError{code: exit.ExitCode()}
+	} else if err != nil {
+		return fmt.Errorf("check as the user %s: %w", service, err)
+	}
+	return nil
 }
 
 func (a *app) writeFindings(found findings) error {

@@ -185,6 +185,7 @@ func (d *usherd) build(cfg *configs.Config, old *setup) (*setup, error) {
 	s := &setup{
 		cfg:    cfg,
 		vendor: vendor,
+		lists:  listScope(vendor),
 		origin: scanner.Origin{Device: d.identity.ID, Name: cfg.Device.Name, Gate: cfg.Gate.Name},
 	}
 	if s.gate, err = gateConfig(cfg, vendor, s.origin); err != nil {
@@ -197,7 +198,7 @@ func (d *usherd) build(cfg *configs.Config, old *setup) (*setup, error) {
 		s.refresh = old.refresh
 	} else {
 		s.refresh = refresh.New(refresh.Options{
-			Scope: vendor.Scope, Manifest: cfg.Offline.Manifest, Read: manifest.Read,
+			Scope: s.lists, Manifest: cfg.Offline.Manifest, Read: manifest.Read,
 			Store: listStore{d.tickets}, Clock: d.clock, Log: d.log.With("room", "refresh"),
 		})
 	}
@@ -211,7 +212,7 @@ func (s listStore) Build(ctx context.Context, meta *refresh.Meta, feed func(func
 	return s.Store.Build(ctx, (*cache.Meta)(meta), feed, progress)
 }
 
-func (s *setup) refreshPrint() string { return s.vendor.Scope.Key() + "|" + s.cfg.Offline.Manifest }
+func (s *setup) refreshPrint() string { return s.lists.Key() + "|" + s.cfg.Offline.Manifest }
 
 // superviseLanes gives every scanner its supervisor, the running one where its
 // configuration did not change.

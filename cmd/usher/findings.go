@@ -100,7 +100,7 @@ func inspectState(f *findings, cfg *configs.Config) {
 	}
 	var space unix.Statfs_t
 	if err := unix.Statfs(cfg.StateDir, &space); err == nil {
-		free := int64(space.Bavail) * space.Bsize
+		free := int64(space.Bavail) * int64(space.Bsize)
 		if free < lowSpace {
 			f.add(what, gradeWarn, "%d MiB free on its disk: make room, or a full disk will stop offline admissions", free>>20)
 		}
@@ -135,15 +135,16 @@ func inspectDaemon(ctx context.Context, f *findings, cfg *configs.Config) *contr
 // inspectScanners opens each scanner for a moment, or asks the daemon that has
 // them open.
 func inspectScanners(ctx context.Context, f *findings, cfg *configs.Config, status *control.Status) {
+	running := map[string]bool{}
 	if status != nil {
 		for _, s := range status.Scanners {
+			running[s.Name] = true
 			if s.State == control.ScannerConnected {
 				f.add("scanner "+s.Name, gradeOK, "connected, %d scans since start", s.Scans)
 			} else {
 				f.add("scanner "+s.Name, gradeFail, "%s: %s", s.State, s.Detail)
 			}
 		}
-		return
 	}
 	scanners, err := openScanners(cfg)
 	if err != nil {
@@ -151,8 +152,11 @@ func inspectScanners(ctx context.Context, f *findings, cfg *configs.Config, stat
 		return
 	}
 	for _, s := range scanners {
+		if running[s.Name] {
+			continue
+		}
 		if s.Driver == "feed" {
-			f.add("scanner "+s.Name, gradeOK, "reads %s", s.Opener.Source())
+			inspectFeed(f, s.Name, s.Opener.Source())
 			continue
 		}
 		if err := s.Try(ctx); err != nil {
@@ -160,6 +164,23 @@ func inspectScanners(ctx context.Context, f *findings, cfg *configs.Config, stat
 			continue
 		}
 		f.add("scanner "+s.Name, gradeOK, "%s can be opened", s.Opener.Source())
+	}
+}
+
+// inspectFeed looks at what a feed reads without taking a line from it.
+func inspectFeed(f *findings, name, source string) {
+	if source == "-" {
+		f.add("scanner "+name, gradeOK, "reads standard input")
+		return
+	}
+	info, err := os.Stat(source)
+	switch {
+	case err != nil:
+		f.add("scanner "+name, gradeFail, "%v: make it with mkfifo", err)
+	case info.IsDir():
+		f.add("scanner "+name, gradeFail, "%s is a directory: name a FIFO in it", source)
+	default:
+		f.add("scanner "+name, gradeOK, "reads %s", source)
 	}
 }
 

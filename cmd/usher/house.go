@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"usher/cache"
+	"usher/cache/manifest"
 	"usher/cmd/internal/control"
 	"usher/configs"
 	"usher/scanner"
@@ -107,9 +110,10 @@ func (h *house) Undo(ctx context.Context, seq uint64, by string) (control.Event,
 
 // Ticket is all that is known of the code, under any of its forms.
 func (h *house) Ticket(ctx context.Context, code scanner.Code) (control.TicketView, error) {
-	scope := h.live.Load().vendor.Scope
+	live := h.live.Load()
+	scope := live.vendor.Scope
 	code = scanner.Clean(string(code))
-	ticket, found := h.tickets.Lookup(scope, code)
+	ticket, found := h.tickets.Lookup(live.lists, code)
 	forms := code.Forms()
 	if found == scanner.Listed {
 		forms = []scanner.Code{ticket.Code}
@@ -142,7 +146,7 @@ func (h *house) Ticket(ctx context.Context, code scanner.Code) (control.TicketVi
 
 // Find searches the list by name, order or seat.
 func (h *house) Find(ctx context.Context, text string, limit int) ([]control.Ticket, error) {
-	tickets, err := h.tickets.Search(ctx, h.live.Load().vendor.Scope, text, limit)
+	tickets, err := h.tickets.Search(ctx, h.live.Load().lists, text, limit)
 	out := make([]control.Ticket, 0, len(tickets))
 	for _, t := range tickets {
 		out = append(out, control.TicketOf(t))
@@ -151,13 +155,17 @@ func (h *house) Find(ctx context.Context, text string, limit int) ([]control.Tic
 }
 
 // Import loads a manifest that a person brings.
-func (h *house) Import(ctx context.Context, name string, manifest io.Reader) (control.ImportResult, error) {
+func (h *house) Import(ctx context.Context, name string, body io.Reader) (control.ImportResult, error) {
 	live := h.live.Load()
-	before := h.tickets.List(live.vendor.Scope).GeneratedAt
-	if err := live.refresh.Import(ctx, name, manifest); err != nil {
+	before := h.tickets.List(live.lists).GeneratedAt
+	if err := live.refresh.Import(ctx, name, body); err != nil {
+		var faults *manifest.Faults
+		if errors.As(err, &faults) {
+			return control.ImportResult{}, control.Faults(strings.Split(faults.Error(), "\n"))
+		}
 		return control.ImportResult{}, err
 	}
-	info := h.tickets.List(live.vendor.Scope)
+	info := h.tickets.List(live.lists)
 	return control.ImportResult{Tickets: info.Count, GenerationAt: control.At(info.GeneratedAt), Unchanged: info.GeneratedAt.Equal(before)}, nil
 }
 
@@ -168,7 +176,7 @@ func (h *house) Sync(ctx context.Context) (control.SyncResult, error) {
 	if err := live.refresh.Now(ctx); err != nil {
 		result.Problems = append(result.Problems, err.Error())
 	}
-	info := h.tickets.List(live.vendor.Scope)
+	info := h.tickets.List(live.lists)
 	result.Tickets, result.GenerationAt = info.Count, control.At(info.GeneratedAt)
 	result.Pending = h.journal.Status().Pending
 	return result, nil

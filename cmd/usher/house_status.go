@@ -55,7 +55,7 @@ func (h *house) Status() control.Status {
 
 // undecidable says why no scan can be decided, if so.
 func (h *house) undecidable(live *setup) string {
-	if h.tickets.List(live.vendor.Scope).Loaded || live.gate.Rule.Unknown == scanner.PolicyAdmit {
+	if h.tickets.List(live.lists).Loaded || live.gate.Rule.Unknown == scanner.PolicyAdmit {
 		return ""
 	}
 	if live.cfg.Offline.Manifest == "" {
@@ -97,7 +97,7 @@ func (h *house) problems(live *setup, stored journal.Status, s control.Status) [
 }
 
 func (h *house) ticketsStatus(live *setup) control.TicketsStatus {
-	info := h.tickets.List(live.vendor.Scope)
+	info := h.tickets.List(live.lists)
 	now := h.clock.Now()
 	s := control.TicketsStatus{
 		Count: info.Count, GenerationAt: control.At(info.GeneratedAt),

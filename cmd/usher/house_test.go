@@ -28,6 +28,8 @@ var rooms = map[string][]string{
 	"sync/journal": {"scanner"},
 	"sync/clock":   {"scanner"},
 	"sync/refresh": {"scanner"},
+	"sync/link":    {"scanner"},
+	"sync/upload":  {"scanner"},
 	"vendors":      {"scanner"},
 	"devices":      {"scanner"},
 	"configs":      {},

@@ -18,9 +18,11 @@ import (
 
 // setup is one configuration made concrete: what a reload replaces as a whole.
 type setup struct {
-	cfg      *configs.Config
-	origin   scanner.Origin
-	vendor   scanner.Vendor
+	cfg    *configs.Config
+	origin scanner.Origin
+	vendor scanner.Vendor
+	// lists is the scope of the ticket list.
+	lists    scanner.Scope
 	gate     gate.Config
 	scanners []devices.Scanner
 	lanes    []*devices.Supervisor
@@ -32,7 +34,7 @@ type setup struct {
 func checkBlocks(cfg *configs.Config) configs.Faults {
 	var faults configs.Faults
 	vendor, err := openVendor(cfg)
-	faults.Merge(configs.FaultsOf("vendor", err)...)
+	faults.Merge(configs.FaultsOf("", err)...)
 	if err == nil {
 		faults.Merge(checkVendor(cfg, vendor)...)
 	}
@@ -84,6 +86,7 @@ func gateConfig(cfg *configs.Config, vendor scanner.Vendor, origin scanner.Origi
 	}
 	return gate.Config{
 		Scope:  vendor.Scope,
+		Lists:  listScope(vendor),
 		Origin: origin,
 		Rule: scanner.Rule{
 			Kind:         scanner.GateKind(cfg.Gate.Rule),
@@ -100,6 +103,16 @@ func gateConfig(cfg *configs.Config, vendor scanner.Vendor, origin scanner.Origi
 		Venue:      venue,
 		Uploads:    vendor.Uploader != nil,
 	}, nil
+}
+
+// listScope is what the ticket list belongs to: a manifest is one list whatever
+// event the gate is set to, so that changing the event keeps it.
+func listScope(v scanner.Vendor) scanner.Scope {
+	scope := v.Scope
+	if v.Lister == nil {
+		scope.Event = ""
+	}
+	return scope
 }
 
 // manifestStale is how long a manifest is fresh after it was last found
@@ -130,6 +143,9 @@ func fixed(old, now *configs.Config) configs.Faults {
 	}
 	if old.Status.Socket != now.Status.Socket {
 		faults.Add("status.socket", why)
+	}
+	if old.Vendor.Name != now.Vendor.Name || fmt.Sprint(map[string]any(old.Vendor.Block)) != fmt.Sprint(map[string]any(now.Vendor.Block)) {
+		faults.Add("vendor", why)
 	}
 	if old.Device.ID != now.Device.ID || old.Device.MAC != now.Device.MAC {
 		faults.Add("device", why)

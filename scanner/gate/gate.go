@@ -23,7 +23,9 @@ const Manual = "manual"
 // Config is what a gate judges by. It can be replaced while running; each scan
 // is judged whole under one configuration.
 type Config struct {
-	Scope  scanner.Scope
+	Scope scanner.Scope
+	// Lists is the scope of the ticket list; it may be wider than Scope.
+	Lists  scanner.Scope
 	Origin scanner.Origin
 	Rule   scanner.Rule
 	// Direction of scanners that have none of their own.

@@ -63,6 +63,7 @@ func openDoor(t *testing.T, tickets ...scanner.Ticket) *door {
 	d := &door{t: t, dir: t.TempDir(), clock: &handClock{boot: "first"}}
 	d.cfg = gate.Config{
 		Scope:     scope,
+		Lists:     scope,
 		Origin:    scanner.Origin{Device: "D1", Gate: "Gate 7"},
 		Rule:      scanner.Rule{Kind: scanner.External, Unknown: scanner.PolicyRefuse, ExitUnknown: scanner.PolicyRefuse},
 		Direction: scanner.Entry, Venue: time.UTC,

@@ -48,13 +48,13 @@ type scan struct {
 
 // look begins a scan: it asks the list.
 func (g *Gate) look(cfg *Config, r scanner.Reading, code scanner.Code) *scan {
-	info := g.Tickets.List(cfg.Scope)
+	info := g.Tickets.List(cfg.Lists)
 	s := &scan{
 		gate: g, cfg: cfg, reading: r, code: code, truth: g.Clock.True(r.At),
 		list: scanner.ListState{Loaded: info.Loaded, Complete: info.Complete, Fresh: Fresh(info, r.At, cfg.StaleAfter)},
 	}
 	if code.Check() == nil {
-		s.ticket, s.found = g.Tickets.Lookup(cfg.Scope, code)
+		s.ticket, s.found = g.Tickets.Lookup(cfg.Lists, code)
 	}
 	return s
 }
