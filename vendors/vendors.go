@@ -4,25 +4,65 @@ package vendors
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 
 	"usher/scanner"
+	"usher/vendors/audienceview"
 	"usher/vendors/manifest"
+	"usher/vendors/wire"
 )
 
-// Deps are what the house gives a vendor. Each takes what it needs.
+// Deps are what the house gives a vendor. Each takes what it needs, and every
+// field may be zero: a configuration is checked without any.
 type Deps struct {
 	// Event is the configured gate.event; empty: any.
 	Event string
+	// Version of usher, which vendors are told.
+	Version string
+	// Clock tells stamps; nil: the process's own time, trusted in nothing.
+	Clock scanner.Clock
+	// Memory gives a vendor's own part of what survives a restart; nil: nothing
+	// does.
+	Memory func(prefix string) scanner.Memory
+	// Environ is the environment, as os.Environ gives it, for credentials.
+	Environ []string
+	// Transport carries HTTP; nil: the network.
+	Transport http.RoundTripper
+	// Observe learns the true time from answers that are truly a vendor's.
+	Observe func(wire.Observation)
+	// Log is the house's; nil: none.
+	Log *slog.Logger
+}
+
+func (d Deps) memory(name string) scanner.Memory {
+	if d.Memory == nil {
+		return nil
+	}
+	return d.Memory(name)
+}
+
+func (d Deps) log(name string) *slog.Logger {
+	if d.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return d.Log.With("vendor", name)
 }
 
 // known is the explicit list: the name in the configuration, and what makes the
 // vendor of its own block.
 func known() map[string]func(raw map[string]any, deps Deps) (scanner.Vendor, error) {
 	return map[string]func(map[string]any, Deps) (scanner.Vendor, error){
-		"manifest": func(raw map[string]any, deps Deps) (scanner.Vendor, error) { return manifest.New(raw, deps.Event) },
+		audienceview.Name: func(raw map[string]any, deps Deps) (scanner.Vendor, error) {
+			return audienceview.New(raw, audienceview.Deps{
+				Version: deps.Version, Clock: deps.Clock, Memory: deps.memory(audienceview.Name), Environ: deps.Environ,
+				Transport: deps.Transport, Observe: deps.Observe, Log: deps.log(audienceview.Name),
+			})
+		},
+		manifest.Name: func(raw map[string]any, deps Deps) (scanner.Vendor, error) { return manifest.New(raw, deps.Event) },
 	}
 }
 
@@ -30,7 +70,8 @@ func known() map[string]func(raw map[string]any, deps Deps) (scanner.Vendor, err
 func Names() []string { return slices.Sorted(maps.Keys(known())) }
 
 // New makes the vendor called name of the other keys of its configuration block,
-// which are decoded strictly. Errors say what to write instead.
+// which are decoded strictly. It does no I/O and signs in nowhere. Errors say
+// what to write instead.
 func New(name string, raw map[string]any, deps Deps) (scanner.Vendor, error) {
 	build, ok := known()[name]
 	if !ok {

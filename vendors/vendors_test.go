@@ -20,7 +20,7 @@ func TestManifest(t *testing.T) {
 
 func TestUnknownVendorNamesTheKnown(t *testing.T) {
 	_, err := vendors.New("manifst", nil, vendors.Deps{})
-	if err == nil || err.Error() != `vendor.name: unknown vendor "manifst"; use one of: manifest` {
+	if err == nil || err.Error() != `vendor.name: unknown vendor "manifst"; use one of: audienceview, manifest` {
 		t.Errorf("got %v", err)
 	}
 }
@@ -32,5 +32,32 @@ func TestBlockIsStrict(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
+	}
+}
+
+func TestAudienceViewNeedsNothingToBeChecked(t *testing.T) {
+	raw := map[string]any{"username": "gate7@example.org", "client_id": 284, "performance_id": 49182}
+	got, err := vendors.New("audienceview", raw, vendors.Deps{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := scanner.Scope{Vendor: "audienceview", Account: "284", Event: "performance 49182"}
+	if got.Scope != want || got.Client != "284" || got.Exits {
+		t.Errorf("got %+v", got)
+	}
+	if got.Validator == nil || got.Uploader == nil || got.Lister == nil || got.Session == nil {
+		t.Error("a part is missing")
+	}
+}
+
+func TestEachVendorHasItsOwnMemory(t *testing.T) {
+	var asked []string
+	deps := vendors.Deps{Memory: func(prefix string) scanner.Memory {
+		asked = append(asked, prefix)
+		return nil
+	}}
+	raw := map[string]any{"username": "gate7@example.org", "client_id": 284}
+	if _, err := vendors.New("audienceview", raw, deps); err != nil || len(asked) != 1 || asked[0] != "audienceview" {
+		t.Errorf("%v, asked for %v", err, asked)
 	}
 }

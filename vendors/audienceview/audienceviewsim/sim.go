@@ -56,16 +56,17 @@ type Performance struct {
 
 // Ticket is one ticket.
 type Ticket struct {
-	ID          int64
-	Performance int64
-	Barcode     string
-	Consumer    string
-	First, Last string
-	Section     string
-	Seat        string
-	Voided      bool
-	Refunded    bool
-	Scanned     bool
+	ID          int64  `json:"id"`
+	Performance int64  `json:"performance"`
+	Barcode     string `json:"barcode"`
+	Consumer    string `json:"consumer"`
+	First       string `json:"first"`
+	Last        string `json:"last"`
+	Section     string `json:"section"`
+	Seat        string `json:"seat"`
+	Voided      bool   `json:"voided"`
+	Refunded    bool   `json:"refunded"`
+	Scanned     bool   `json:"scanned"`
 }
 
 // Scan is a scan that the simulator was told of and took.

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -79,6 +80,8 @@ type Server struct {
 	handler http.Handler
 	name    func(*http.Request) string
 	addr    string
+	prefix  string
+	aside   http.Handler
 
 	mu     sync.Mutex // guards what follows
 	faults []Fault
@@ -89,7 +92,7 @@ type Server struct {
 
 // Listen serves handler on a loopback address (port 0: any). Name gives a
 // request's call, for faults of one call alone.
-func Listen(addr string, handler http.Handler, name func(*http.Request) string) (*Server, error) {
+func Listen(addr string, handler http.Handler, name func(*http.Request) string, options ...Option) (*Server, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %q: want 127.0.0.1:PORT", addr)
@@ -98,7 +101,22 @@ func Listen(addr string, handler http.Handler, name func(*http.Request) string) 
 		return nil, fmt.Errorf("listen on %s: a simulator is for this machine only: use 127.0.0.1 or ::1", host)
 	}
 	s := &Server{handler: handler, name: name, addr: addr, hung: make(chan struct{})}
-	return s, s.open()
+	for _, option := range options {
+		option(s)
+	}
+	if err := s.open(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Option changes a server.
+type Option func(*Server)
+
+// Aside serves what begins with prefix by another handler, which no fault
+// befalls and which counts as no call.
+func Aside(prefix string, handler http.Handler) Option {
+	return func(s *Server) { s.prefix, s.aside = prefix, handler }
 }
 
 // URL is where the server is, without a path.
@@ -198,6 +216,10 @@ func (s *Server) take(call string) (Fault, <-chan struct{}) {
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	if s.aside != nil && strings.HasPrefix(r.URL.Path, s.prefix) {
+		s.aside.ServeHTTP(w, r)
+		return
+	}
 	f, hung := s.take(s.name(r))
 	switch f.Kind {
 	case "":
