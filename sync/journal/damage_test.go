@@ -422,14 +422,8 @@ func TestReadOnlyReadsWhatItCan(t *testing.T) {
 	defer j.Close()
 	n := 0
 	err = j.Each(context.Background(), func(Entry) error { n++; return nil })
-	if n < len(tm.records)-2 || err != nil && !errors.Is(err, ErrDamaged) {
+	if n < len(tm.records)-1 || !errors.Is(err, ErrDamaged) {
 		t.Errorf("read %d of %d records, %v", n, len(tm.records), err)
-	}
-	if n == len(tm.records) {
-		t.Skip("the byte was on a stale page")
-	}
-	if !errors.Is(err, ErrDamaged) {
-		t.Errorf("a lost record gave %v", err)
 	}
 	if len(damagedAside(t, opts.Dir)) != 0 {
 		t.Error("a read-only journal was rescued")

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -95,7 +96,7 @@ func (j *Journal) backward(r reader, below, above uint64, n int) ([]Entry, error
 // Each gives the whole history to fn, oldest first; an error of fn ends it and
 // is returned. No transaction is open while fn runs, so fn may be slow. A
 // journal opened read-only gives every record that can be read and then an
-// error wrapping [ErrDamaged] that says how many cannot.
+// error wrapping [ErrDamaged] that says what is wrong.
 func (j *Journal) Each(ctx context.Context, fn func(Entry) error) error {
 	return j.each(ctx, nil, fn)
 }
@@ -120,6 +121,9 @@ func (j *Journal) OfTicket(ctx context.Context, scope scanner.Scope, code scanne
 
 // each walks the log forwards in chunks, and then what is only noted.
 func (j *Journal) each(ctx context.Context, want func(raw []byte) bool, fn func(Entry) error) error {
+	if j.rest != nil {
+		return j.eachRest(ctx, 0, fn)
+	}
 	w := forward{j: j, want: want}
 	var noted []Entry
 	for !w.done {
@@ -129,6 +133,11 @@ func (j *Journal) each(ctx context.Context, want func(raw []byte) bool, fn func(
 		// Taken first: what is written meanwhile is met in the log or here.
 		noted = j.notesAfter(0)
 		if err := j.read(w.chunk); err != nil {
+			if j.readOnly && errors.Is(err, ErrDamaged) {
+				if err = j.openRest(err); err == nil {
+					return j.eachRest(ctx, w.next, fn)
+				}
+			}
 			return err
 		}
 		w.next, w.unreadable = w.resume, w.unreadable+w.bad

@@ -93,6 +93,10 @@ type Journal struct {
 	path     string
 	log      *slog.Logger
 	readOnly bool
+	// damage is why a journal opened read-only gives rest, what was found in its
+	// bytes, instead of its trees; nil: it does not.
+	damage error
+	rest   *salvaged
 
 	// dbmu is held for reading while a reader uses db, for writing while the
 	// leader replaces it.
@@ -153,33 +157,6 @@ func Open(opts Options) (*Journal, error) {
 	}
 	if err := j.begin(); err != nil {
 		return nil, errors.Join(fmt.Errorf("journal: %w", err), j.closeStore())
-	}
-	return j, nil
-}
-
-// OpenReadOnly opens the journal of a device that is not running, for export:
-// the directory may be read-only or a copy. Nothing is written and nothing
-// rescued; what is damaged is an error of the call that meets it.
-func OpenReadOnly(dir string, sealer scanner.Sealer) (*Journal, error) {
-	j := newJournal(Options{Dir: dir, Sealer: sealer})
-	j.readOnly = true
-	if info, err := os.Stat(j.path); err != nil {
-		return nil, fmt.Errorf("journal: %w", err)
-	} else if info.Size() == 0 {
-		return nil, fmt.Errorf("journal: %s: %w", j.path, damaged("the file is empty"))
-	}
-	s, err := openStore(j.path, storeOptions{readOnly: true})
-	if err != nil {
-		return nil, fmt.Errorf("journal: %w", err)
-	}
-	if err := j.checkIdentity(s); err != nil {
-		return nil, errors.Join(fmt.Errorf("journal: %w", err), s.close())
-	}
-	// Without its index the history can still be read.
-	if err := j.use(s); errors.Is(err, ErrDamaged) {
-		j.db = s
-	} else if err != nil {
-		return nil, errors.Join(fmt.Errorf("journal: %w", err), s.close())
 	}
 	return j, nil
 }

@@ -141,7 +141,11 @@ func (j *Journal) entry(r reader, key, raw []byte) (Entry, error) {
 		if err := decode(kindFate, key, raw, &f); err != nil {
 			return e, err
 		}
-		e.Fate, e.Sent, e.Detail, e.FateAt, e.FateBy = f.Fate, f.Sent, f.Detail, f.At, f.By
+		e.setFate(&f)
 	}
 	return e, nil
+}
+
+func (e *Entry) setFate(f *fateEntry) {
+	e.Fate, e.Sent, e.Detail, e.FateAt, e.FateBy = f.Fate, f.Sent, f.Detail, f.At, f.By
 }

@@ -59,6 +59,7 @@ func mmapSize() int {
 // damaged page ends the process and nothing can be rescued.
 func openStore(path string, opts storeOptions) (*store, error) {
 	s := &store{path: path, commit: (*bbolt.Tx).Commit}
+	var file *os.File
 	err := guard(func() (err error) {
 		s.db, err = bbolt.Open(path, fileMode, &bbolt.Options{
 			Timeout:         lockWait,
@@ -66,16 +67,20 @@ func openStore(path string, opts storeOptions) (*store, error) {
 			MaxSize:         int(min(opts.maxSize, int64(^uint(0)>>1))),
 			ReadOnly:        opts.readOnly,
 			NoStatistics:    true,
-			OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+			OpenFile: func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
 				if !opts.create {
 					// A journal that vanished is no new one.
 					flag &^= os.O_CREATE
 				}
-				return os.OpenFile(name, flag, mode)
+				file, err = os.OpenFile(name, flag, mode)
+				return file, err
 			},
 		})
 		return err
 	})
+	if err != nil && file != nil {
+		abandon(file)
+	}
 	switch {
 	case err == nil:
 		return s, nil
@@ -91,6 +96,14 @@ func openStore(path string, opts storeOptions) (*store, error) {
 		return nil, err
 	}
 	return nil, damaged("%v", err)
+}
+
+// abandon gives up a file whose opening failed. Where bbolt panicked it closed
+// nothing, and its mapping keeps the lock beyond the descriptor: unlocked by
+// name, or our own next opening would wait for it.
+func abandon(file *os.File) {
+	_ = unix.Flock(int(file.Fd()), unix.LOCK_UN)
+	_ = file.Close()
 }
 
 // isSystem tells errors of the system from bbolt's own complaints about the

@@ -134,6 +134,8 @@ func (j *Journal) ready() error {
 		return j.rescue(j.failure)
 	}
 	if err := j.reopen(); errors.Is(err, ErrDamaged) {
+		// Kept, so that a rescue that fails is tried again without opening again.
+		j.failure = err
 		return j.rescue(err)
 	} else if err != nil {
 		return err
