@@ -300,6 +300,46 @@ func TestAnEndedInputIsNotReopened(t *testing.T) {
 	})
 }
 
+// TestAFeedOutlivesAFileUnderItsName: somebody made a file by mistake, and then
+// the FIFO.
+func TestAFeedOutlivesAFileUnderItsName(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fifo")
+	scanners, err := devices.Configure([]map[string]any{{"name": "keys", "driver": "feed", "path": path}}, devices.Deps{})
+	if err == nil {
+		err = os.WriteFile(path, nil, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	readings, log := make(chan scanner.Reading, 16), new(lines)
+	judge := func(_ context.Context, r scanner.Reading) { readings <- r }
+	s := devices.NewSupervisor(scanners[0], new(tick), judge, slog.New(slog.NewTextHandler(log, nil)))
+	defer start(t, s)()
+	wait := func(state devices.State) {
+		t.Helper()
+		for deadline := time.Now().Add(10 * time.Second); s.Status().State != state || s.Status().Detail == "not opened yet"; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("status %+v", s.Status())
+			}
+		}
+	}
+	wait(devices.Missing)
+	err = os.Remove(path)
+	if err := errors.Join(err, syscall.Mkfifo(path, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	wait(devices.Connected)
+	if err := os.WriteFile(path, []byte("TICKET-1\n"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if r := <-readings; r.Raw != "TICKET-1" {
+		t.Errorf("got %q", r.Raw)
+	}
+	if got := log.all(); len(got) > 5 {
+		t.Errorf("every attempt is logged:\n%s", strings.Join(got, "\n"))
+	}
+}
+
 func TestADriverThatEndsWithoutACauseIsOpenedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opens := 0

@@ -3,9 +3,11 @@
 // keypad, another machine over ssh).
 //
 // One line is one code; lines end at CR, LF, TAB, ETX or EOT, and at the end of
-// the input. Standard input and files end the feed for good, which Run reports as
-// io.EOF. A FIFO does not: writers come and go, and each one's leaving ends its
-// last line. A FIFO that is removed or replaced counts as unplugged.
+// the input. Standard input ends the feed for good, which Run reports as io.EOF.
+// A FIFO does not: writers come and go, and each one's leaving ends its last line.
+// A FIFO that is removed or replaced counts as unplugged, and so does a file that
+// was read to its end: it is read again, from its beginning, once it is another
+// or has changed. Codes that come one by one want a FIFO.
 package feed
 
 import (
@@ -14,6 +16,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix" // poll on a descriptor that must stay blocking
@@ -37,7 +40,30 @@ func Defaults() Config { return Config{} }
 type Driver struct {
 	cfg   Config
 	stdin *os.File
+	// finished is the file last read to its end.
+	finished atomic.Pointer[version]
 }
+
+// version tells a file from another, and from itself before a change.
+type version struct {
+	device, inode uint64
+	size          int64
+	modified      unix.Timespec
+}
+
+func versionOf(stat *unix.Stat_t) version {
+	return version{uint64(stat.Dev), stat.Ino, stat.Size, stat.Mtim}
+}
+
+// endedError says that a file was read to its end. To the outside it is a
+// scanner that is not there.
+type endedError struct{ path string }
+
+func (e endedError) Error() string {
+	return fmt.Sprintf("%s: read to its end; write new codes to it, or make it a FIFO: rm %s && mkfifo %s", e.path, e.path, e.path)
+}
+
+func (endedError) Unwrap() error { return scanner.ErrUnplugged }
 
 // New checks the configuration. Its error begins with the key and a colon. The
 // driver reads stdin where the path is "-", and never closes it or changes its
@@ -64,14 +90,22 @@ func (d *Driver) Open(ctx context.Context) (scanner.Device, error) {
 	if d.cfg.Path == Stdin {
 		return openStdin(d.stdin)
 	}
-	fd, mode, err := openPath(d.cfg.Path)
+	fd, stat, err := openPath(d.cfg.Path)
 	if err != nil {
 		return nil, explain(d.cfg.Path, err)
 	}
-	if mode == unix.S_IFDIR {
+	switch finished := d.finished.Load(); {
+	case stat.Mode&unix.S_IFMT == unix.S_IFDIR:
 		return nil, errors.Join(fmt.Errorf("%s: is a directory; name a FIFO (mkfifo) or a file", d.cfg.Path), unix.Close(fd))
+	case isFIFO(stat):
+		return &input{name: d.cfg.Path, fd: fd, fifo: true}, nil
+	case finished != nil && *finished == versionOf(stat):
+		if err := unix.Close(fd); err != nil {
+			return nil, fmt.Errorf("%s: close: %w", d.cfg.Path, err)
+		}
+		return nil, endedError{d.cfg.Path}
 	}
-	return &input{name: d.cfg.Path, fd: fd, fifo: mode == unix.S_IFIFO}, nil
+	return &input{name: d.cfg.Path, fd: fd, finished: &d.finished}, nil
 }
 
 func openStdin(file *os.File) (*input, error) {
@@ -86,20 +120,22 @@ func openStdin(file *os.File) (*input, error) {
 	return in, nil
 }
 
-// openPath opens without waiting for a FIFO's first writer, and tells the type
-// of what it opened (S_IFMT). The descriptor stays out of Go's poller: Run polls
+// openPath opens without waiting for a FIFO's first writer, and tells what it
+// opened. The descriptor stays out of Go's poller: Run polls
 // by itself, since standard input must keep its mode.
-func openPath(path string) (fd int, mode uint32, err error) {
+func openPath(path string) (fd int, stat *unix.Stat_t, err error) {
 	fd, err = unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
 	if err != nil {
-		return 0, 0, err
+		return 0, nil, err
 	}
-	var stat unix.Stat_t
-	if err := unix.Fstat(fd, &stat); err != nil {
-		return 0, 0, errors.Join(err, unix.Close(fd))
+	stat = new(unix.Stat_t)
+	if err := unix.Fstat(fd, stat); err != nil {
+		return 0, nil, errors.Join(err, unix.Close(fd))
 	}
-	return fd, stat.Mode & unix.S_IFMT, nil
+	return fd, stat, nil
 }
+
+func isFIFO(stat *unix.Stat_t) bool { return stat.Mode&unix.S_IFMT == unix.S_IFIFO }
 
 func explain(path string, err error) error {
 	var errno syscall.Errno

@@ -225,19 +225,47 @@ func TestStdinKeepsItsMode(t *testing.T) {
 
 func TestAFileIsReadOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "codes.txt")
-	if err := os.WriteFile(path, []byte("A\r\nB\r\nC"), 0o600); err != nil {
+	driver := newDriver(t, path, nil)
+	for round, c := range []struct {
+		text string
+		want []string
+	}{
+		{"A\r\nB\r\nC", []string{"A", "B", "C"}},
+		{"D\n", []string{"D"}},
+		{"E\n", []string{"E"}}, // of the same size
+		{"", nil},
+		{"E\nF\n", []string{"E", "F"}}, // grown
+	} {
+		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Unix(int64(1000*round), 0) // a disk's clock may be coarse
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+		codes, ended := run(t, t.Context(), driver)
+		if err := wait(t, ended); !errors.Is(err, scanner.ErrUnplugged) || errors.Is(err, io.EOF) || !strings.Contains(err.Error(), "mkfifo "+path) {
+			t.Errorf("Run returned %v", err)
+		}
+		var got []string
+		for len(codes) > 0 {
+			got = append(got, <-codes)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+		if _, err := driver.Open(t.Context()); !errors.Is(err, scanner.ErrUnplugged) || !strings.Contains(err.Error(), "read to its end; write new codes to it") {
+			t.Errorf("opened again: %v", err)
+		}
+	}
+	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	codes, ended := run(t, t.Context(), newDriver(t, path, nil))
-	if err := wait(t, ended); !errors.Is(err, io.EOF) {
-		t.Errorf("Run returned %v", err)
-	}
-	var got []string
-	for len(codes) > 0 {
-		got = append(got, <-codes)
-	}
-	if !slices.Equal(got, []string{"A", "B", "C"}) {
-		t.Errorf("got %q", got)
+	mkfifo(t, path)
+	codes, _ := run(t, t.Context(), driver)
+	say(t, path, "NEW\n")
+	if got := wait(t, codes); got != "NEW" {
+		t.Errorf("after a FIFO took its place: got %q", got)
 	}
 }
 

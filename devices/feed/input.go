@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,13 +25,18 @@ type input struct {
 	name string
 	fd   int
 	fifo bool
+	// finished is told the version of a file that was read to its end; nil: a FIFO
+	// or standard input.
+	finished *atomic.Pointer[version]
+	// taken is how many bytes were read.
+	taken int64
 	// borrowed is the file behind fd where that is not ours to close.
 	borrowed *os.File
 }
 
-// Run reads until the context ends, whose error it returns, or the input ends
-// for good (an error wrapping io.EOF), or its FIFO went away (an error wrapping
-// [scanner.ErrUnplugged]). While emit is busy the writer waits: nothing is lost.
+// Run reads until the context ends, whose error it returns, or standard input
+// ends (an error wrapping io.EOF), or its FIFO went away or its file is at its end
+// (an error wrapping [scanner.ErrUnplugged]). While emit is busy the writer waits: nothing is lost.
 // It implements scanner.Device.
 func (in *input) Run(ctx context.Context, emit func(raw string)) (err error) {
 	defer func() {
@@ -79,10 +85,14 @@ func (in *input) Run(ctx context.Context, emit func(raw string)) (err error) {
 		case err != nil:
 			return fmt.Errorf("%s: %w", in.name, err)
 		case n > 0:
+			in.taken += int64(n)
 			give(codes.push(buf[:n]))
 		default: // every writer has left
-			give(codes.end())
-			if err := in.next(); err != nil {
+			more, err := in.next()
+			if !more {
+				give(codes.end())
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -116,26 +126,45 @@ func (in *input) await(ctx context.Context, wake int) (bool, error) {
 	}
 }
 
-// next waits for a FIFO's next writer. The name is opened anew, since poll says
-// for ever that the old writers left; the new descriptor comes before the old one
-// goes, so that what a quick writer put in meanwhile stays.
-func (in *input) next() error {
-	if !in.fifo {
-		return fmt.Errorf("%s: input ended: %w", in.name, io.EOF)
+// next says what comes after the end of what there was to read: an error, more
+// of a file that has grown just now, or else a FIFO's next writer. The FIFO's name
+// is opened anew, since poll says for ever that the old writers left; the new
+// descriptor comes before the old one goes, so that what a quick writer put in
+// meanwhile stays.
+func (in *input) next() (more bool, err error) {
+	if in.finished != nil {
+		return in.endOfFile()
 	}
-	fd, mode, err := openPath(in.name)
+	if !in.fifo {
+		return false, fmt.Errorf("%s: input ended: %w", in.name, io.EOF)
+	}
+	fd, stat, err := openPath(in.name)
 	if err != nil {
-		return fmt.Errorf("%s: %w: %w", in.name, scanner.ErrUnplugged, err)
+		return false, fmt.Errorf("%s: %w: %w", in.name, scanner.ErrUnplugged, err)
 	}
 	old := in.fd
 	in.fd = fd
 	if err := unix.Close(old); err != nil {
-		return fmt.Errorf("%s: close: %w", in.name, err)
+		return false, fmt.Errorf("%s: close: %w", in.name, err)
 	}
-	if mode != unix.S_IFIFO {
-		return fmt.Errorf("%s: %w: replaced by what is no FIFO", in.name, scanner.ErrUnplugged)
+	if !isFIFO(stat) {
+		return false, fmt.Errorf("%s: %w: replaced by what is no FIFO", in.name, scanner.ErrUnplugged)
 	}
-	return nil
+	return false, nil
+}
+
+// endOfFile notes the version that was read, so that it is read once.
+func (in *input) endOfFile() (more bool, err error) {
+	var stat unix.Stat_t
+	if err := unix.Fstat(in.fd, &stat); err != nil {
+		return false, fmt.Errorf("%s: %w", in.name, err)
+	}
+	if stat.Size > in.taken {
+		return true, nil
+	}
+	now := versionOf(&stat)
+	in.finished.Store(&now)
+	return false, endedError{in.name}
 }
 
 // stillThere tells a FIFO that was removed, or replaced under its name.
