@@ -29,7 +29,9 @@ type Config struct {
 	// are judged.
 	Scanners []Scanner `mapstructure:"-"`
 	Vendor   Vendor    `mapstructure:"-"`
+	Online   Online    `mapstructure:"online"`
 	Offline  Offline   `mapstructure:"offline"`
+	Upload   Upload    `mapstructure:"upload"`
 	History  History   `mapstructure:"history"`
 	Status   Status    `mapstructure:"status"`
 	Clock    Clock     `mapstructure:"clock"`
@@ -103,8 +105,34 @@ type Vendor struct {
 	Block Block
 }
 
+// Online says how the vendor is asked.
+type Online struct {
+	// Patience is how long a person at the gate waits for the vendor.
+	Patience time.Duration `mapstructure:"patience"`
+	// Timeout is a call's own end; a late answer is still understood.
+	Timeout time.Duration `mapstructure:"timeout"`
+	// ProbeMin and ProbeMax bound the pause between two looks whether the vendor
+	// is back.
+	ProbeMin time.Duration `mapstructure:"probe_min"`
+	ProbeMax time.Duration `mapstructure:"probe_max"`
+	// InDoubt is for a holder whose own green light got lost on the way: admit or
+	// review.
+	InDoubt string `mapstructure:"in_doubt"`
+}
+
+// Upload says how movements made offline reach the vendor.
+type Upload struct {
+	// Batch is the most movements in a call.
+	Batch int `mapstructure:"batch"`
+	// RetryMin and RetryMax bound the pause after an upload that failed.
+	RetryMin time.Duration `mapstructure:"retry_min"`
+	RetryMax time.Duration `mapstructure:"retry_max"`
+}
+
 // Offline says how to decide without the vendor.
 type Offline struct {
+	// Refresh is how often the vendor's list is fetched. 0: every 30 minutes.
+	Refresh time.Duration `mapstructure:"refresh"`
 	// StaleAfter is how long a list counts as fresh. 0: the vendor's own.
 	StaleAfter time.Duration `mapstructure:"stale_after"`
 	// Unknown is for a code that is not in the list: refuse, review or admit.
@@ -157,7 +185,11 @@ func Default() *Config {
 			ExitUnknown: "refuse",
 			ForgetAfter: 24 * time.Hour,
 		},
+		Online: Online{
+			Patience: 1500 * time.Millisecond, Timeout: 3 * time.Second, ProbeMin: time.Second, ProbeMax: 30 * time.Second, InDoubt: "admit",
+		},
 		Offline: Offline{Unknown: "refuse"},
+		Upload:  Upload{Batch: 100, RetryMin: time.Second, RetryMax: time.Minute},
 		History: History{Keep: 14 * 24 * time.Hour},
 		Status:  Status{Socket: "/run/usher/usher.sock"},
 		Clock:   Clock{Trust: "kernel"},

@@ -222,7 +222,7 @@ func (d *document) text(p pair, to *string) {
 	}
 }
 
-// typed reads one typed value: text, bool, time.Duration or []string.
+// typed reads one typed value: text, bool, time.Duration, int or []string.
 func (d *document) typed(as kind, path string, n *yaml.Node) (any, bool) {
 	if n.Tag == "!!null" {
 		d.faults.Add(path, "has no value: remove the line, or write \"\" for none")
@@ -247,6 +247,13 @@ func (d *document) typed(as kind, path string, n *yaml.Node) (any, bool) {
 		v, problem := duration(n.Value)
 		if problem != "" {
 			d.faults.Add(path, "%s", problem)
+			return nil, false
+		}
+		return v, true
+	case number:
+		v, problem := whole(n.Value)
+		if n.Tag != "!!int" || problem != "" {
+			d.faults.Add(path, "%s: must be a whole number, without quotes", quote(n.Value))
 			return nil, false
 		}
 		return v, true
@@ -285,6 +292,15 @@ func duration(s string) (time.Duration, string) {
 		return 0, fmt.Sprintf("%s: has no unit: write %ss, %sm or %sh", quote(s), s, s, s)
 	}
 	return 0, fmt.Sprintf("%s: must be a duration such as 500ms, 30s, 5m or 48h (days in hours)", quote(s))
+}
+
+// whole reads a whole number as people write it: YAML would take 010 for eight.
+func whole(s string) (int, string) {
+	v, err := strconv.Atoi(s)
+	if err != nil || strconv.Itoa(v) != s {
+		return 0, quote(s) + ": must be a whole number"
+	}
+	return v, ""
 }
 
 // tagName is a YAML tag in words.

@@ -71,7 +71,7 @@ func (o *overlay) setting(k key, name, value string) {
 	switch k.kind {
 	case text:
 		o.values[k.path] = value
-	case flag, span:
+	case flag, span, number:
 		v, problem := fromText(k.kind, value)
 		if problem != "" {
 			o.faults.Add(name, "%s", problem)
@@ -117,10 +117,13 @@ func vendorKeyOf(name string) string {
 	return own
 }
 
-// fromText reads a flag or a span.
+// fromText reads a flag, a span or a number.
 func fromText(as kind, value string) (any, string) {
-	if as == span {
+	switch as {
+	case span:
 		return duration(value)
+	case number:
+		return whole(value)
 	}
 	if value != "true" && value != "false" {
 		return nil, quote(value) + ": must be true or false"

@@ -16,6 +16,8 @@ func TestTheEnvironmentReachesEveryScalar(t *testing.T) {
 		"gate.name": "e5", "gate.direction": "exit", "gate.rule": "internal", "gate.reentry": "allow", "gate.exit_required": "true",
 		"gate.exit_unknown": "admit", "gate.forget_after": "1h30m0s", "gate.timezone": "UTC", "gate.event": "e6", "gate.series": "e7",
 		"offline.stale_after": "2h0m0s", "offline.unknown": "review", "offline.manifest": "/e.csv", "history.keep": "72h0m0s",
+		"offline.refresh": "10m0s", "online.patience": "1s", "online.timeout": "2s", "online.probe_min": "2s", "online.probe_max": "20s",
+		"online.in_doubt": "review", "upload.batch": "50", "upload.retry_min": "2s", "upload.retry_max": "20s",
 		"status.socket": "/e.sock", "clock.trust": "wall", "log.level": "warn", "log.format": "text",
 	}
 	var environ []string

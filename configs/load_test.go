@@ -61,6 +61,9 @@ func TestDefaults(t *testing.T) {
 		"gate.name": "", "gate.direction": "entry", "gate.rule": "external", "gate.reentry": "refuse",
 		"gate.exit_required": false, "gate.exit_unknown": "refuse", "gate.forget_after": 24 * time.Hour,
 		"gate.timezone": "", "gate.event": "", "gate.series": "", "gate.sections": []string(nil),
+		"online.patience": 1500 * time.Millisecond, "online.timeout": 3 * time.Second, "online.probe_min": time.Second,
+		"online.probe_max": 30 * time.Second, "online.in_doubt": "admit", "offline.refresh": time.Duration(0),
+		"upload.batch": 100, "upload.retry_min": time.Second, "upload.retry_max": time.Minute,
 		"offline.stale_after": time.Duration(0), "offline.unknown": "refuse", "offline.manifest": "",
 		"history.keep": 336 * time.Hour, "status.socket": "/run/usher/usher.sock",
 		"clock.trust": "kernel", "log.level": "info", "log.format": "json",
@@ -80,7 +83,9 @@ scanners:
   - {name: lane-1, driver: serial, direction: entry, port: /dev/ttyUSB0, baud: 9600}
   - {name: keys, driver: feed}
 vendor: {name: manifest, colour: red}
-offline: {stale_after: 1h, unknown: review, manifest: /srv/list.csv}
+online: {patience: 1s, timeout: 2s, probe_min: 2s, probe_max: 20s, in_doubt: review}
+upload: {batch: 50, retry_min: 2s, retry_max: 20s}
+offline: {refresh: 10m, stale_after: 1h, unknown: review, manifest: /srv/list.csv}
 history: {keep: 48h}
 status: {socket: /srv/usher.sock}
 clock: {trust: wall}
@@ -92,6 +97,9 @@ log: {level: debug, format: text}
 		"gate.name": "Gate 7", "gate.direction": "exit", "gate.rule": "internal", "gate.reentry": "allow",
 		"gate.exit_required": true, "gate.exit_unknown": "review", "gate.forget_after": 90 * time.Minute,
 		"gate.timezone": "Europe/Zurich", "gate.event": "E1", "gate.series": "S1", "gate.sections": []string{"A", "7"},
+		"online.patience": time.Second, "online.timeout": 2 * time.Second, "online.probe_min": 2 * time.Second,
+		"online.probe_max": 20 * time.Second, "online.in_doubt": "review", "offline.refresh": 10 * time.Minute,
+		"upload.batch": 50, "upload.retry_min": 2 * time.Second, "upload.retry_max": 20 * time.Second,
 		"offline.stale_after": time.Hour, "offline.unknown": "review", "offline.manifest": "/srv/list.csv",
 		"history.keep": 48 * time.Hour, "status.socket": "/srv/usher.sock",
 		"clock.trust": "wall", "log.level": "debug", "log.format": "text",

@@ -14,6 +14,7 @@ const (
 	text kind = iota
 	flag
 	span
+	number
 	texts
 )
 
@@ -54,6 +55,8 @@ func (s *schema) grow(t reflect.Type, prefix string, index []int) {
 			*s = append(*s, key{prefix + tag, flag, at})
 		case reflect.TypeFor[time.Duration]():
 			*s = append(*s, key{prefix + tag, span, at})
+		case reflect.TypeFor[int]():
+			*s = append(*s, key{prefix + tag, number, at})
 		case reflect.TypeFor[[]string]():
 			*s = append(*s, key{prefix + tag, texts, at})
 		default:

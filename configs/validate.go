@@ -27,6 +27,11 @@ func (c *Config) Validate() Faults {
 	if c.Vendor.Name == "" {
 		f.Add("vendor.name", "must name the ticketing vendor (manifest: a ticket list in a file)")
 	}
+	c.Online.validate(&f)
+	c.Upload.validate(&f)
+	if c.Offline.Refresh != 0 {
+		within(&f, "offline.refresh", c.Offline.Refresh, time.Minute, 24*time.Hour)
+	}
 	switch stale := c.Offline.StaleAfter; {
 	case stale != 0 && stale < time.Minute:
 		f.Add("offline.stale_after", "%s: must be at least 1m: the manifest is looked at every 30s", short(stale))
@@ -47,6 +52,25 @@ func (c *Config) Validate() Faults {
 	oneOf(&f, "log.format", c.Log.Format, "json", "text")
 	f.Sort()
 	return f
+}
+
+func (o Online) validate(f *Faults) {
+	within(f, "online.patience", o.Patience, 100*time.Millisecond, 30*time.Second)
+	within(f, "online.timeout", o.Timeout, 100*time.Millisecond, time.Minute)
+	if o.Timeout < o.Patience {
+		f.Add("online.timeout", "%s: must not be shorter than online.patience (%s)", short(o.Timeout), short(o.Patience))
+	}
+	within(f, "online.probe_min", o.ProbeMin, 100*time.Millisecond, time.Hour)
+	within(f, "online.probe_max", o.ProbeMax, o.ProbeMin, time.Hour)
+	oneOf(f, "online.in_doubt", o.InDoubt, "admit", "review")
+}
+
+func (u Upload) validate(f *Faults) {
+	if u.Batch < 1 || u.Batch > 1000 {
+		f.Add("upload.batch", "%d: must be from 1 to 1000", u.Batch)
+	}
+	within(f, "upload.retry_min", u.RetryMin, 100*time.Millisecond, time.Hour)
+	within(f, "upload.retry_max", u.RetryMax, u.RetryMin, 24*time.Hour)
 }
 
 const year = 366 * 24 * time.Hour
