@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/google/uuid" // ids that no other device gives
@@ -147,9 +148,10 @@ func (d *usherd) run(ctx context.Context, cfg *configs.Config, faults configs.Fa
 	}
 	h := d.house
 	h.clock, h.tickets, h.journal = d.clock, d.tickets, d.journal
+	h.parley = d.newParley(cfg, first.vendor)
 	h.gate = gate.New(first.gate, gate.Deps{
-		Clock: d.clock, Tickets: d.tickets, Journal: d.journal, NewID: newID,
-		Show: func(out scanner.Outcome) { h.feed.Publish(control.EventOf(out)) },
+		Clock: d.clock, Tickets: d.tickets, Journal: d.journal, Link: h.parley.gateLink(), NewID: newID,
+		Show: h.show,
 		Log:  d.log.With("room", "gate"),
 	})
 	d.superviseLanes(first, nil)
@@ -163,6 +165,7 @@ func (d *usherd) run(ctx context.Context, cfg *configs.Config, faults configs.Fa
 	group.Go(func() error { return d.server.Run(ctx) })
 	group.Go(func() error { return watch(ctx, h.gate, d.log) })
 	group.Go(func() error { return d.reloadOnHangup(ctx, group, hangups) })
+	h.parley.run(ctx, group)
 	d.parts.apply(ctx, group, partsOf(first))
 
 	if len(faults) == 0 {
@@ -172,17 +175,41 @@ func (d *usherd) run(ctx context.Context, cfg *configs.Config, faults configs.Fa
 	notify(daemon.SdNotifyReady, d.log)
 	<-ctx.Done()
 	notify(daemon.SdNotifyStopping, d.log)
-	return group.Wait()
+	err = group.Wait()
+	h.gate.Drain()
+	d.signOut(first.vendor)
+	return err
+}
+
+// signOutTime is how long the vendor may take to hear that the daemon stops.
+const signOutTime = 2 * time.Second
+
+func (d *usherd) signOut(v scanner.Vendor) {
+	if v.Session == nil || !d.house.parley.link.Online() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), signOutTime)
+	defer cancel()
+	if err := v.Session.SignOut(ctx); err != nil {
+		d.log.Warn("not signed out", "err", err)
+	}
 }
 
 // build makes a configuration concrete. What of the old setup still fits is
 // taken over, so that a reload leaves running parts alone.
-func (d *usherd) build(cfg *configs.Config, old *setup) (*setup, error) {
-	vendor, err := openVendor(cfg)
-	if err != nil {
+func (d *usherd) build(cfg *configs.Config, old *setup) (s *setup, err error) {
+	vendor := scanner.Vendor{}
+	if old != nil {
+		// What speaks with the vendor stays as it is: its configuration cannot
+		// change while usher runs.
+		vendor = old.vendor
+	} else if vendor, err = openVendor(cfg, d.vendorDeps(cfg)); err != nil {
 		return nil, err
 	}
-	s := &setup{
+	if vendor.Lister == nil {
+		vendor.Scope.Event = cfg.Gate.Event
+	}
+	s = &setup{
 		cfg:    cfg,
 		vendor: vendor,
 		lists:  listScope(vendor),

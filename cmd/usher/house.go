@@ -29,6 +29,8 @@ type house struct {
 	feed    *control.Feed
 	log     *slog.Logger
 
+	// parley is with the vendor, where it can be asked.
+	parley parley
 	// live is what a reload replaces as a whole.
 	live atomic.Pointer[setup]
 	// faults are those of a configuration file that is therefore not the one
@@ -173,6 +175,7 @@ func (h *house) Import(ctx context.Context, name string, body io.Reader) (contro
 func (h *house) Sync(ctx context.Context) (control.SyncResult, error) {
 	live := h.live.Load()
 	result := control.SyncResult{Problems: []string{}}
+	h.syncVendor(ctx, live, &result)
 	if err := live.refresh.Now(ctx); err != nil {
 		result.Problems = append(result.Problems, err.Error())
 	}
@@ -251,6 +254,14 @@ func exportRow(e journal.Entry, truth scanner.Instant) control.ExportRow {
 
 // uncertainty is how uncertain the instant is.
 func uncertainty(i scanner.Instant) time.Duration { return i.Latest.Sub(i.Earliest) }
+
+// show tells every follower, and wakes the upload of what it owes.
+func (h *house) show(out scanner.Outcome) {
+	h.feed.Publish(control.EventOf(out))
+	if h.parley.upload != nil && out.Fate == scanner.FatePending && !out.Repeat {
+		h.parley.upload.Kick()
+	}
+}
 
 // timeOf is the record's true time as known now.
 func (h *house) timeOf(r scanner.Record) time.Time { return h.clock.True(r.At).At }

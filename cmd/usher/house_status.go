@@ -20,8 +20,8 @@ func (h *house) Status() control.Status {
 	s := control.Status{
 		Version:   version(),
 		Device:    control.DeviceStatus{ID: live.origin.Device, Name: live.origin.Name, Gate: live.origin.Gate, Direction: cfg.Gate.Direction},
-		Link:      control.LinkStatus{State: control.LinkOffline, Reason: "this vendor is never asked: the list decides"},
-		Vendor:    control.VendorStatus{Name: cfg.Vendor.Name},
+		Link:      h.linkStatus(),
+		Vendor:    h.vendorStatus(live),
 		Tickets:   h.ticketsStatus(live),
 		Outbox:    h.outboxStatus(stored),
 		Parked:    stored.Parked,
@@ -55,8 +55,13 @@ func (h *house) Status() control.Status {
 
 // undecidable says why no scan can be decided, if so.
 func (h *house) undecidable(live *setup) string {
-	if h.tickets.List(live.lists).Loaded || live.gate.Rule.Unknown == scanner.PolicyAdmit {
+	switch {
+	case h.tickets.List(live.lists).Loaded, live.gate.Rule.Unknown == scanner.PolicyAdmit:
 		return ""
+	case h.parley.link != nil && h.parley.link.Online():
+		return ""
+	case h.parley.link != nil:
+		return "the vendor cannot be asked and no ticket list was ever loaded: " + h.parley.link.Status().Reason
 	}
 	if live.cfg.Offline.Manifest == "" {
 		return "no ticket list was ever loaded: load one with `usher tickets import FILE`, or name one as offline.manifest"
@@ -79,6 +84,7 @@ func (h *house) problems(live *setup, stored journal.Status, s control.Status) [
 	if problem := live.refresh.Status().Problem; problem != "" {
 		problems = append(problems, "ticket list not refreshed: "+problem)
 	}
+	problems = append(problems, h.vendorProblems(live)...)
 	if waited := h.gate.Stuck(); waited > stuckAfter {
 		problems = append(problems, fmt.Sprintf("a scan has waited %s for its verdict: the disk may be failing", waited.Round(time.Second)))
 	}
@@ -116,6 +122,11 @@ func (h *house) outboxStatus(stored journal.Status) control.OutboxStatus {
 		oldest := h.clock.True(*stored.Oldest).At
 		age := int64(max(0, h.clock.True(h.clock.Now()).At.Sub(oldest)).Seconds())
 		s.OldestAt, s.OldestAgeS = control.At(oldest), &age
+	}
+	if u := h.parley.upload; u != nil {
+		if deadline := u.Status().Deadline; deadline != nil {
+			s.DeadlineAt = control.At(*deadline)
+		}
 	}
 	return s
 }

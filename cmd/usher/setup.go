@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -33,7 +34,7 @@ type setup struct {
 // and the vendor's own keys.
 func checkBlocks(cfg *configs.Config) configs.Faults {
 	var faults configs.Faults
-	vendor, err := openVendor(cfg)
+	vendor, err := openVendor(cfg, vendors.Deps{Event: cfg.Gate.Event, Environ: os.Environ()})
 	faults.Merge(configs.FaultsOf("", err)...)
 	if err == nil {
 		faults.Merge(checkVendor(cfg, vendor)...)
@@ -61,8 +62,8 @@ func checkVendor(cfg *configs.Config, vendor scanner.Vendor) configs.Faults {
 	return faults
 }
 
-func openVendor(cfg *configs.Config) (scanner.Vendor, error) {
-	return vendors.New(cfg.Vendor.Name, cfg.Vendor.Block, vendors.Deps{Event: cfg.Gate.Event})
+func openVendor(cfg *configs.Config, deps vendors.Deps) (scanner.Vendor, error) {
+	return vendors.New(cfg.Vendor.Name, cfg.Vendor.Block, deps)
 }
 
 func openScanners(cfg *configs.Config) ([]devices.Scanner, error) {
@@ -94,14 +95,20 @@ func gateConfig(cfg *configs.Config, vendor scanner.Vendor, origin scanner.Origi
 			ExitRequired: cfg.Gate.ExitRequired,
 			ExitUnknown:  scanner.Policy(cfg.Gate.ExitUnknown),
 			Unknown:      scanner.Policy(cfg.Offline.Unknown),
+			Client:       vendor.Client,
 			Event:        cfg.Gate.Event,
 			Series:       cfg.Gate.Series,
 			Sections:     cfg.Gate.Sections,
 		},
 		Direction:  scanner.Direction(cfg.Gate.Direction),
-		StaleAfter: staleAfter(cfg),
+		StaleAfter: staleAfter(cfg, vendor.Lister != nil),
 		Venue:      venue,
 		Uploads:    vendor.Uploader != nil,
+		Validator:  vendor.Validator,
+		Patience:   cfg.Online.Patience,
+		Timeout:    cmp.Or(vendor.CallTimeout, cfg.Online.Timeout),
+		InDoubt:    scanner.Policy(cfg.Online.InDoubt),
+		Ready:      readiness(vendor),
 	}, nil
 }
 
@@ -115,13 +122,25 @@ func listScope(v scanner.Vendor) scanner.Scope {
 	return scope
 }
 
+// readiness tells whether the device is signed in, where the vendor wants that.
+func readiness(v scanner.Vendor) func() bool {
+	if v.Session == nil {
+		return nil
+	}
+	return func() bool { return v.Session.Status().Ready }
+}
+
 // manifestStale is how long a manifest is fresh after it was last found
 // readable; it is looked at far more often, so only one that is gone grows old.
 const manifestStale = 24 * time.Hour
 
-func staleAfter(cfg *configs.Config) time.Duration {
-	if cfg.Offline.StaleAfter > 0 {
+// staleAfter is how long a list is fresh: a vendor's for two rounds of refresh.
+func staleAfter(cfg *configs.Config, lister bool) time.Duration {
+	switch {
+	case cfg.Offline.StaleAfter > 0:
 		return cfg.Offline.StaleAfter
+	case lister:
+		return 2 * cmp.Or(cfg.Offline.Refresh, refresh.FullEvery)
 	}
 	return manifestStale
 }

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// fullEvery is how often a whole list is fetched where the site says nothing.
-	fullEvery = 30 * time.Minute
+	// FullEvery is how often a whole list is fetched where the site says nothing.
+	FullEvery = 30 * time.Minute
 	// restFactor keeps a slow vendor from being asked all the time: the rest
 	// between two fetches is at least so many times the last one's duration.
 	restFactor = 20
@@ -58,7 +58,7 @@ type Lists struct {
 // NewLists makes Lists; Run starts them.
 func NewLists(o ListOptions) *Lists {
 	if o.Every <= 0 {
-		o.Every = fullEvery
+		o.Every = FullEvery
 	}
 	return &Lists{o: o, kick: make(chan struct{}, 1), turn: make(chan struct{}, 1)}
 }

@@ -65,6 +65,15 @@ func (c *handClock) pass(d time.Duration) {
 // book makes a real journal the upload's own.
 type book struct{ *journal.Journal }
 
+func (b book) id(t *testing.T, seq uint64) string {
+	t.Helper()
+	rec, _, err := b.Record(seq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rec.ID
+}
+
 func (b book) Pending(mine func(scanner.Scope) bool, after uint64, limit int) ([]upload.Entry, error) {
 	list, err := b.Journal.Pending(mine, after, limit)
 	entries := make([]upload.Entry, len(list))

@@ -76,7 +76,7 @@ func (p *picking) consider(e Entry) {
 	if _, later := p.putOff[e.Seq]; later {
 		return
 	}
-	if p.o.Busy(e.Seq) {
+	if p.o.Busy(e.ID) {
 		p.busy = true
 		return
 	}

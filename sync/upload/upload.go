@@ -63,8 +63,9 @@ type Options struct {
 	// Scope is what is configured now: entries of its vendor and account are sent.
 	Scope scanner.Scope
 	Clock scanner.Clock
-	// Busy tells that an entry's own online call still runs: it is not sent.
-	Busy func(seq uint64) bool
+	// Busy tells, by the record's id, that an entry's own online call still runs: it
+	// is not sent.
+	Busy func(id string) bool
 	// Ready tells that the vendor can be reached. Run makes no call while it
 	// cannot; Now does.
 	Ready func() bool
@@ -138,7 +139,7 @@ type Uploader struct {
 // New makes an Uploader; Run starts it.
 func New(o Options) *Uploader {
 	if o.Busy == nil {
-		o.Busy = func(uint64) bool { return false }
+		o.Busy = func(string) bool { return false }
 	}
 	if o.Ready == nil {
 		o.Ready = func() bool { return true }

@@ -348,7 +348,7 @@ func TestBusyEntriesStay(t *testing.T) {
 	busy := true
 	v := &vendor{}
 	u := newUploader(b, v, clock, func(o *upload.Options) {
-		o.Busy = func(seq uint64) bool { return busy && seq == first }
+		o.Busy = func(id string) bool { return busy && id == b.id(t, first) }
 	})
 	if counts, err := u.Now(t.Context()); err != nil || counts.Taken != 1 {
 		t.Errorf("%+v, %v", counts, err)

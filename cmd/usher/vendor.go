@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"os"
+
+	"golang.org/x/sync/errgroup"
+
+	"usher/cmd/internal/control"
+	"usher/configs"
+	"usher/scanner"
+	"usher/sync/journal"
+	"usher/sync/link"
+	"usher/sync/refresh"
+	"usher/sync/upload"
+	"usher/vendors"
+	"usher/vendors/wire"
+)
+
+// parley is everything between this device and a vendor that can be asked. Each
+// part is nil where the vendor does not offer it.
+type parley struct {
+	link   *link.Link
+	upload *upload.Uploader
+	lists  *refresh.Lists
+}
+
+// vendorDeps is what a vendor gets of the house; without a house (a
+// configuration being checked) it gets nothing but the environment.
+func (d *usherd) vendorDeps(cfg *configs.Config) vendors.Deps {
+	return vendors.Deps{
+		Event: cfg.Gate.Event, Version: version(), Clock: d.clock, Memory: d.journal.Memory, Environ: os.Environ(),
+		Transport: http.DefaultTransport,
+		Observe:   func(o wire.Observation) { d.clock.Observe(o.Date, o.Sent, o.Received) },
+		Log:       d.log,
+	}
+}
+
+// parley wires link, upload and lists to the vendor.
+func (d *usherd) newParley(cfg *configs.Config, v scanner.Vendor) parley {
+	var p parley
+	if v.Session != nil {
+		p.link = link.New(link.Options{
+			Probe: v.Session.Probe, Patience: cfg.Online.Patience, Timeout: cfg.Online.Timeout,
+			Min: cfg.Online.ProbeMin, Max: cfg.Online.ProbeMax, Clock: d.clock, Log: d.log.With("room", "link"),
+			Changed: func(st link.Status) { d.linkChanged(st) },
+		})
+	}
+	if v.Uploader != nil {
+		p.upload = upload.New(upload.Options{
+			Journal: outbox{d.journal}, Vendor: v.Uploader, Probe: v.Session.Probe, Scope: v.Scope, Clock: d.clock,
+			Busy: func(id string) bool { return d.house.gate.Busy(id) }, Ready: p.link.Reachable,
+			Batch: cfg.Upload.Batch, RetryMin: cfg.Upload.RetryMin, RetryMax: cfg.Upload.RetryMax,
+			Log: d.log.With("room", "upload"),
+		})
+	}
+	if v.Lister != nil {
+		p.lists = refresh.NewLists(refresh.ListOptions{
+			Lister: v.Lister, Scope: v.Scope, Store: listStore{d.tickets}, Clock: d.clock,
+			Online: p.link.Reachable, Every: cfg.Offline.Refresh, Log: d.log.With("room", "refresh"),
+		})
+	}
+	return p
+}
+
+// linkChanged starts at once what has waited for the link.
+func (d *usherd) linkChanged(st link.Status) {
+	p := d.house.parley
+	if !st.Reachable {
+		return
+	}
+	if p.upload != nil {
+		p.upload.Resume()
+	}
+	if p.lists != nil {
+		p.lists.Kick()
+	}
+}
+
+// run runs what there is of it.
+func (p parley) run(ctx context.Context, group *errgroup.Group) {
+	if p.link != nil {
+		group.Go(func() error { return p.link.Run(ctx) })
+	}
+	if p.upload != nil {
+		group.Go(func() error { return p.upload.Run(ctx) })
+	}
+	if p.lists != nil {
+		group.Go(func() error { return p.lists.Run(ctx) })
+	}
+}
+
+// gateLink is the link as the gate sees it: none, where nobody is asked.
+func (p parley) gateLink() scanner.Link {
+	if p.link == nil {
+		return nil
+	}
+	return p.link
+}
+
+// outbox is the journal as the upload sees it.
+type outbox struct{ *journal.Journal }
+
+func (o outbox) Pending(mine func(scanner.Scope) bool, after uint64, limit int) ([]upload.Entry, error) {
+	entries, err := o.Journal.Pending(mine, after, limit)
+	out := make([]upload.Entry, len(entries))
+	for i, e := range entries {
+		out[i] = upload.Entry(e)
+	}
+	return out, err
+}
+
+func (o outbox) Settle(ctx context.Context, list []upload.Settlement) error {
+	out := make([]journal.Settlement, len(list))
+	for i, s := range list {
+		out[i] = journal.Settlement(s)
+	}
+	return o.Journal.Settle(ctx, out)
+}
+
+// linkStatus says whether the vendor is asked now.
+func (h *house) linkStatus() control.LinkStatus {
+	if h.parley.link == nil {
+		return control.LinkStatus{State: control.LinkOffline, Reason: "this vendor is never asked: the list decides"}
+	}
+	st := h.parley.link.Status()
+	out := control.LinkStatus{State: control.LinkOffline, Reason: st.Reason, Since: control.At(h.clock.True(st.Since).At)}
+	if st.Online {
+		out.State = control.LinkOnline
+	}
+	if st.NextProbeAt != (scanner.Stamp{}) {
+		out.NextProbeAt = control.At(h.clock.True(st.NextProbeAt).At)
+	}
+	return out
+}
+
+// vendorStatus says how the device stands with the vendor.
+func (h *house) vendorStatus(live *setup) control.VendorStatus {
+	out := control.VendorStatus{Name: live.cfg.Vendor.Name}
+	if live.vendor.Session != nil {
+		st := live.vendor.Session.Status()
+		out.SessionExpiresAt, out.PasswordExpiresAt = control.At(st.SessionExpiresAt), control.At(st.PasswordExpiresAt)
+	}
+	return out
+}
+
+// vendorProblems are what a person should do about the vendor.
+func (h *house) vendorProblems(live *setup) []string {
+	var problems []string
+	if live.vendor.Session != nil {
+		if problem := live.vendor.Session.Status().Problem; problem != "" {
+			problems = append(problems, problem)
+		}
+	}
+	if u := h.parley.upload; u != nil {
+		if warning := u.Status().Warning; warning != "" {
+			problems = append(problems, warning)
+		}
+	}
+	return problems
+}
+
+// sync does with the vendor now what is otherwise done in its time.
+func (h *house) syncVendor(ctx context.Context, live *setup, result *control.SyncResult) {
+	note := func(err error) {
+		if err != nil {
+			result.Problems = append(result.Problems, err.Error())
+		}
+	}
+	if s := live.vendor.Session; s != nil {
+		note(s.SignIn(ctx))
+	}
+	if h.parley.link != nil {
+		h.parley.link.Kick()
+	}
+	if h.parley.upload != nil {
+		counts, err := h.parley.upload.Now(ctx)
+		result.Uploaded = counts.Taken + counts.Conflicts
+		note(err)
+	}
+	if h.parley.lists != nil {
+		note(h.parley.lists.Now(ctx, nil))
+	}
+}
