@@ -78,6 +78,16 @@ func Load(credentialDir, stateDir string) (*Key, Origin, error) {
 	return nil, Origin{}, fmt.Errorf("device key: %w", err)
 }
 
+// Read reads device.key in a state directory and changes nothing there, whatever
+// is wrong with it: for the directory of a device that is not running, or a copy.
+func Read(stateDir string) (*Key, error) {
+	key, err := read(filepath.Join(stateDir, fileName))
+	if err != nil {
+		return nil, fmt.Errorf("device key: %w", err)
+	}
+	return key, nil
+}
+
 // errNoKey says that a file's content cannot be a key.
 var errNoKey = errors.New("no device key")
 

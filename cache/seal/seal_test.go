@@ -140,6 +140,32 @@ func TestLoadFaults(t *testing.T) {
 	}
 }
 
+func TestReadChangesNothing(t *testing.T) {
+	for _, data := range []string{"", "abc", strings.Repeat("\x00", 32)} {
+		state := t.TempDir()
+		path := filepath.Join(state, "device.key")
+		write(t, path, []byte(data), 0o600)
+		if _, err := seal.Read(state); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%q: %v", data, err)
+		}
+		names, _ := filepath.Glob(filepath.Join(state, "*"))
+		if kept, err := os.ReadFile(path); err != nil || string(kept) != data || len(names) != 1 {
+			t.Errorf("%q: changed: %q, %v, %v", data, kept, err, names)
+		}
+	}
+	state := t.TempDir()
+	if _, err := seal.Read(state); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no key: %v", err)
+	}
+	if names, _ := filepath.Glob(filepath.Join(state, "*")); len(names) != 0 {
+		t.Errorf("made %v", names)
+	}
+	write(t, filepath.Join(state, "device.key"), secret, 0o600)
+	if key, err := seal.Read(state); err != nil || !bytes.Equal(key.Check(), newKey(t, secret).Check()) {
+		t.Errorf("a good key: %v", err)
+	}
+}
+
 func TestLoadWarnsOfReadableKey(t *testing.T) {
 	state := t.TempDir()
 	path := filepath.Join(state, "device.key")

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/google/renameio/v2" // a file appears whole or not at all
 	"github.com/spf13/cobra"
@@ -36,7 +39,8 @@ to get the text back. JSON Lines hold every text as it is.`,
 			}
 			write := func(w io.Writer) error {
 				if stateDir != "" {
-					return exportStateDir(cmd.Context(), w, stateDir, format)
+					warn := func(text string) { fmt.Fprintf(a.stderr, "usher: %s\n", clean(text)) }
+					return exportStateDir(cmd.Context(), w, stateDir, format, warn)
 				}
 				return a.client().Export(cmd.Context(), format, w)
 			}
@@ -49,12 +53,40 @@ to get the text back. JSON Lines hold every text as it is.`,
 	return cmd
 }
 
+// outputPath is the file that an export replaces, links followed. What is there
+// and is no file (a device, a pipe, a directory) is never replaced.
+func outputPath(path string) (string, error) {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return path, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	real := path
+	if info.Mode().Type() == fs.ModeSymlink {
+		if info, err = os.Stat(path); err != nil {
+			return "", err
+		}
+		if real, err = filepath.EvalSymlinks(path); err != nil {
+			return "", err
+		}
+	}
+	if !info.Mode().IsRegular() {
+		return "", fmt.Errorf("%s is %s: name a file, or leave --output out and redirect stdout there", path, kindText(info.Mode()))
+	}
+	return real, nil
+}
+
 // exportTo writes to the file, or to stdout. The file is its owner's alone: it
 // holds whole codes.
 func (a *app) exportTo(path string, write func(io.Writer) error) (err error) {
 	var out io.Writer = a.stdout
 	var file *renameio.PendingFile
 	if path != "" {
+		if path, err = outputPath(path); err != nil {
+			return fmt.Errorf("write the export: %w", err)
+		}
 		if file, err = renameio.NewPendingFile(path, renameio.WithPermissions(0o600)); err != nil {
 			return fmt.Errorf("write %s: %w", path, err)
 		}

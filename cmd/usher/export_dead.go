@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 
 	"usher/cache/seal"
 	"usher/cmd/internal/control"
@@ -16,11 +14,13 @@ import (
 
 // exportStateDir writes the history in the state directory of a device that is
 // not running. Nothing there is changed. Without the device's key, which may be
-// in its TPM, sections and seats are missing and all else is there.
-func exportStateDir(ctx context.Context, w io.Writer, dir string, format control.Format) (err error) {
-	sealer, err := deadKey(dir)
-	if err != nil {
-		return err
+// in its TPM, sections and seats are missing, warn is told, and all else is there.
+func exportStateDir(ctx context.Context, w io.Writer, dir string, format control.Format, warn func(string)) (err error) {
+	var sealer scanner.Sealer
+	if key, err := seal.Read(dir); err == nil {
+		sealer = key
+	} else {
+		warn(fmt.Sprintf("sections and seats are left out: %v", err))
 	}
 	j, err := journal.OpenReadOnly(dir, sealer)
 	if err != nil {
@@ -47,17 +47,3 @@ type partialError struct{ err error }
 
 func (e *partialError) Error() string { return "what can be read was written: " + e.err.Error() }
 func (e *partialError) Unwrap() error { return e.err }
-
-// deadKey is the device's key where it lies beside the journal. It never makes
-// one.
-func deadKey(dir string) (scanner.Sealer, error) {
-	const name = "device.key"
-	if _, err := os.Stat(filepath.Join(dir, name)); errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	key, _, err := seal.Load("", dir)
-	if err != nil {
-		return nil, fmt.Errorf("%w; take %s away to export without seats", err, name)
-	}
-	return key, nil
-}

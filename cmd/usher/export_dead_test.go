@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,7 +78,7 @@ func TestExportOfADeadDevice(t *testing.T) {
 	deadDevice(t, dir)
 	before := listing(t, dir)
 	var out bytes.Buffer
-	if err := exportStateDir(t.Context(), &out, dir, control.JSONLines); err != nil {
+	if err := exportStateDir(t.Context(), &out, dir, control.JSONLines, silent(t)); err != nil {
 		t.Fatal(err)
 	}
 	var codes []string
@@ -100,8 +102,12 @@ func TestExportOfADeadDevice(t *testing.T) {
 	}
 	delete(before, "device.key")
 	out.Reset()
-	if err := exportStateDir(t.Context(), &out, dir, control.CSV); err != nil {
+	var warned string
+	if err := exportStateDir(t.Context(), &out, dir, control.CSV, func(text string) { warned += text }); err != nil {
 		t.Fatal(err)
+	}
+	if !strings.Contains(warned, "seats are left out") || !strings.Contains(warned, "no such file") {
+		t.Errorf("warned %q", warned)
 	}
 	if text := out.String(); !strings.Contains(text, ",WHOLE-CODE-1,") || !strings.Contains(text, ",'=WHOLE-CODE-2,") || strings.Contains(text, "C12") {
 		t.Errorf("without the key: %s", text)
@@ -114,7 +120,7 @@ func TestExportOfADeadDevice(t *testing.T) {
 
 func TestExportWithoutAJournal(t *testing.T) {
 	dir := t.TempDir()
-	if err := exportStateDir(t.Context(), &bytes.Buffer{}, dir, control.CSV); err == nil {
+	if err := exportStateDir(t.Context(), &bytes.Buffer{}, dir, control.CSV, func(string) {}); err == nil {
 		t.Error("no error")
 	}
 	if left := listing(t, dir); len(left) != 0 {
@@ -140,5 +146,52 @@ func TestAPartlyReadableExportIsKeptAndSaysSo(t *testing.T) {
 	info, err := os.Stat(path)
 	if err == nil && info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v", info.Mode())
+	}
+}
+
+// silent fails where a warning is given.
+func silent(t *testing.T) func(string) {
+	return func(text string) { t.Errorf("warned: %s", text) }
+}
+
+// A damaged key is no reason to change the directory, or to give nothing.
+func TestExportWithADamagedKey(t *testing.T) {
+	dir := t.TempDir()
+	deadDevice(t, dir)
+	if err := os.WriteFile(filepath.Join(dir, "device.key"), make([]byte, 32), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before := listing(t, dir)
+	var out bytes.Buffer
+	var warned string
+	if err := exportStateDir(t.Context(), &out, dir, control.CSV, func(text string) { warned += text }); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "WHOLE-CODE-1") || strings.Contains(out.String(), "C12") || !strings.Contains(warned, "one byte repeated") {
+		t.Errorf("warned %q: %s", warned, out.String())
+	}
+	if after := listing(t, dir); !maps.Equal(after, before) {
+		t.Error("the directory was changed")
+	}
+}
+
+func TestInterruptedSaysNothing(t *testing.T) {
+	for err, want := range map[error]bool{
+		nil:              false,
+		context.Canceled: true,
+		fmt.Errorf("cut off: %w", errors.Join(context.Canceled)):         true,
+		errors.Join(context.Canceled, errors.New("disk gone")):           false,
+		fmt.Errorf("not stored: %w: %w", context.Canceled, os.ErrClosed): false,
+	} {
+		if got := interrupted(err); got != want {
+			t.Errorf("%v: got %v", err, got)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	path, _ := startFake(t, newFakeHouse(control.Ready))
+	var stdout, stderr bytes.Buffer
+	if code := run(ctx, []string{"status", "--socket", path}, strings.NewReader(""), &stdout, &stderr); code != exitFailed || stderr.Len() > 0 {
+		t.Errorf("exit code %d, %q", code, stderr.String())
 	}
 }

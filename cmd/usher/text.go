@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 	"unicode"
@@ -25,6 +26,19 @@ func clean(text string) string {
 		}
 		return r
 	}, text)
+}
+
+// kindText says what a file that is no regular one is.
+func kindText(mode fs.FileMode) string {
+	switch mode.Type() {
+	case fs.ModeDir:
+		return "a directory"
+	case fs.ModeNamedPipe:
+		return "a pipe"
+	case fs.ModeSocket:
+		return "a socket"
+	}
+	return "a device"
 }
 
 // age is a duration as people say it, in two units at most.
