@@ -173,7 +173,7 @@ func (h *fakeHouse) VendorEvents(context.Context) (control.VendorEvents, error) 
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.state == control.Ready {
-		return control.VendorEvents{Vendor: "manifest"}, nil
+		return control.VendorEvents{Vendor: "manifest", Note: "A manifest lists tickets, not events."}, nil
 	}
 	return control.VendorEvents{Vendor: "audienceview", Events: []control.VendorEvent{
 		{ID: "P1", Name: "Swan Lake", Venue: "Opera", StartsAt: control.At(evening), Configured: true},

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -53,6 +55,9 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	err := root.ExecuteContext(ctx)
+	if ctx.Err() != nil && interrupted(err) {
+		return exitFailed // whoever pressed Ctrl-C knows
+	}
 	code := exitCode(err, a.begun)
 	a.explain(err, code)
 	return code
@@ -72,7 +77,7 @@ func (a *app) root() *cobra.Command {
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.configPath, "config", configs.DefaultPath, "configuration file (run, check, devices)")
-	flags.StringVar(&a.socket, "socket", defaultSocket(), "the daemon's socket; also $USHER_STATUS_SOCKET")
+	flags.StringVar(&a.socket, "socket", "", "the daemon's socket; unless given $USHER_STATUS_SOCKET, else status.socket of the configuration")
 	flags.BoolVar(&a.json, "json", false, "write JSON, for programs")
 	root.AddCommand(
 		a.runCommand(), a.checkCommand(), a.devicesCommand(),
@@ -85,9 +90,17 @@ func (a *app) root() *cobra.Command {
 	return root
 }
 
-func defaultSocket() string {
+// socketPath is where the daemon is asked: where the configuration says, if this
+// user may read it.
+func (a *app) socketPath() string {
+	if a.socket != "" {
+		return a.socket
+	}
 	if path := os.Getenv("USHER_STATUS_SOCKET"); path != "" {
 		return path
+	}
+	if cfg, _ := configs.LoadOrKept(a.configPath, os.Environ()); cfg != nil && cfg.Status.Socket != "" {
+		return cfg.Status.Socket
 	}
 	return control.DefaultSocket
 }
@@ -95,7 +108,7 @@ func defaultSocket() string {
 // client asks the running daemon. A daemon of another version is worth a word:
 // after an upgrade it must be restarted.
 func (a *app) client() *control.Client {
-	c := &control.Client{Path: a.socket}
+	c := &control.Client{Path: a.socketPath()}
 	var once sync.Once
 	c.OnVersion = func(daemon string) {
 		if daemon == "" || daemon == version() {
@@ -161,12 +174,10 @@ func (a *app) explain(err error, code int) {
 	if err == nil || errors.As(err, &own) && own.err == nil {
 		return
 	}
-	fmt.Fprintf(a.stderr, "usher: %s\n", clean(err.Error()))
-	var refused *control.APIError
-	if errors.As(err, &refused) && len(refused.Faults) > 1 {
-		for _, fault := range refused.Faults {
-			fmt.Fprintf(a.stderr, "  %s\n", clean(fault))
-		}
+	head, more := errorLines(err)
+	fmt.Fprintf(a.stderr, "usher: %s\n", clean(head))
+	for _, line := range more {
+		fmt.Fprintf(a.stderr, "  %s\n", clean(line))
 	}
 	var hinted interface{ Hint() string }
 	switch {
@@ -175,4 +186,43 @@ func (a *app) explain(err error, code int) {
 	case code == exitUsage:
 		fmt.Fprintln(a.stderr, "hint: see `usher --help`")
 	}
+}
+
+// errorLines is an error with many faults as one line each, below a first one.
+func errorLines(err error) (head string, more []string) {
+	text := err.Error()
+	var refused *control.APIError
+	if errors.As(err, &refused) && len(refused.Faults) > 1 {
+		head, more = text, refused.Faults
+		if before, found := strings.CutSuffix(text, control.Faults(more).Error()); found {
+			head = strings.TrimSpace(before)
+		}
+	} else {
+		for line := range strings.Lines(text) {
+			if line = strings.TrimSpace(line); line != "" {
+				more = append(more, line)
+			}
+		}
+		if len(more) < 2 {
+			return text, nil
+		}
+	}
+	if head == "" {
+		head = plural(len(more), "fault", "faults") + ":"
+	}
+	return head, more
+}
+
+// interrupted tells that the end of the context is all that went wrong.
+func interrupted(err error) bool {
+	if err == context.Canceled {
+		return true
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		return interrupted(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		return !slices.ContainsFunc(e.Unwrap(), func(part error) bool { return !interrupted(part) })
+	}
+	return false
 }

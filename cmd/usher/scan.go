@@ -32,9 +32,13 @@ review, and the same ticket again within seconds, which is no second admission.
 Write "--" before a code that begins with "-".`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			way := scanner.Direction(direction)
+			if way != "" && !way.Valid() {
+				return usageError("--direction %q: want entry or exit", direction)
+			}
 			ctx, cancel := timeout(cmd, judgeTime)
 			defer cancel()
-			event, err := a.client().Scan(ctx, args[0], scanner.Direction(direction))
+			event, err := a.client().Scan(ctx, args[0], way)
 			if err != nil {
 				return err
 			}

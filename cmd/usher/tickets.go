@@ -113,6 +113,9 @@ refunded or blocked). A fault names its line, and the list loaded before stays.`
 			if err != nil {
 				return err
 			}
+			if info.IsDir() {
+				return fmt.Errorf("import %s: it is a directory: name the manifest in it", args[0])
+			}
 			bar := a.newProgress()
 			body := &counted{r: file, show: func(n int64) {
 				bar.show("%s of %s sent", bytesText(n), bytesText(info.Size()))

@@ -35,7 +35,7 @@ func (a *app) eventsCommand() *cobra.Command {
 			}
 			note := result.Note
 			if note == "" && len(result.Events) == 0 {
-				note = noEvents(result.Vendor)
+				note = "The vendor lists no events for this account."
 			}
 			if note != "" && err == nil {
 				_, err = fmt.Fprintln(a.stdout, clean(note))
@@ -43,11 +43,4 @@ func (a *app) eventsCommand() *cobra.Command {
 			return err
 		},
 	}
-}
-
-func noEvents(vendor string) string {
-	if vendor == "manifest" {
-		return "A manifest lists tickets, not events: every ticket in it can be scanned, and gate.event keeps to one event of its event column."
-	}
-	return "The vendor lists no events for this account."
 }

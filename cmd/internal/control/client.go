@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,9 +34,17 @@ type Client struct {
 }
 
 // NotRunningError says that no daemon answers at the path.
-type NotRunningError struct{ Path string }
+type NotRunningError struct {
+	Path string
+	// Instead is what is there in the place of a socket, "a directory" for
+	// example; empty: nothing, or the socket of a dead daemon.
+	Instead string
+}
 
 func (e *NotRunningError) Error() string {
+	if e.Instead != "" {
+		return "the daemon is not running: " + e.Path + " is " + e.Instead + ", no socket"
+	}
 	return "the daemon is not running: nobody answers at " + e.Path
 }
 
@@ -312,13 +321,25 @@ func (c *Client) explain(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return &NotRunningError{Path: c.path()}
+		return &NotRunningError{Path: c.path(), Instead: noSocket(c.path())}
 	case errors.Is(err, fs.ErrPermission):
 		return &DeniedError{Path: c.path()}
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return fmt.Errorf("the daemon ended before it answered: %w", err)
 	}
 	return fmt.Errorf("ask the daemon at %s: %w", c.path(), err)
+}
+
+// noSocket says what is at the path where that is no socket.
+func noSocket(path string) string {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil, info.Mode().Type() == fs.ModeSocket:
+		return ""
+	case info.IsDir():
+		return "a directory"
+	}
+	return "a file"
 }
 
 func apiError(resp *http.Response) error {
