@@ -93,7 +93,8 @@ func (s *Server) Run(ctx context.Context) error {
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(s.socket) }()
+	listener := s.socket // stop clears the field, maybe before this begins to serve
+	go func() { served <- server.Serve(listener) }()
 
 	var err error
 	select {

@@ -349,3 +349,19 @@ func TestACutOffManifestIsToldWhateverTheHouseSays(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A daemon may be told to stop before its server has begun.
+func TestStoppedAtOnce(t *testing.T) {
+	path := directory(t) + "/u.sock"
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		server := &control.Server{Path: path, House: &house{}}
+		if err := server.Listen(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := server.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
