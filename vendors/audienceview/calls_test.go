@@ -237,7 +237,7 @@ func TestListRenewsToken(t *testing.T) {
 
 // A long list costs no memory.
 func TestLongList(t *testing.T) {
-	count := 50_000
+	count := 20_000
 	if text := os.Getenv("USHER_TEST_LIST"); text != "" {
 		if _, err := fmt.Sscan(text, &count); err != nil {
 			t.Fatal(err)

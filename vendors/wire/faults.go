@@ -64,7 +64,7 @@ func unreachableText(err error) string {
 		return "the certificate is another host's: a login page of the network, or a wrong base_url"
 	case errors.As(err, &wrong):
 		return "the certificate is not valid"
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return "what answers speaks no TLS: a login page of the network, or a wrong base_url"
 	case timeout(err):
 		return "no connection in time"

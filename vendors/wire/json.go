@@ -47,8 +47,10 @@ func decodeError(err error) error {
 // checkNames walks valid JSON and refuses names that stand twice in one object,
 // and names that are known but for their case.
 func checkNames(data []byte, known map[string]string) error {
-	var seen [][]byte // the names of all open objects, innermost last
-	var open []int    // where each open object's names begin; -1: an array
+	var names [48][]byte
+	var depths [16]int
+	seen := names[:0]  // the names of all open objects, innermost last
+	open := depths[:0] // where each open object's names begin; -1: an array
 	for i := 0; i < len(data); i++ {
 		switch data[i] {
 		case '{':
@@ -79,13 +81,32 @@ func checkNames(data []byte, known map[string]string) error {
 					return errors.New("a name stands twice in the answer")
 				}
 			}
-			if exact, ok := known[strings.ToLower(string(name))]; ok && exact != string(name) {
-				return fmt.Errorf("%s is written otherwise", exact)
+			if _, exact := known[string(name)]; !exact {
+				if want := otherwise(name, known); want != "" {
+					return fmt.Errorf("%s is written otherwise", want)
+				}
 			}
 			seen = append(seen, name)
 		}
 	}
 	return nil
+}
+
+// otherwise gives the known name that encoding/json would take an unknown one
+// for; it knows letters beyond ASCII that fold into it.
+func otherwise(name []byte, known map[string]string) string {
+	for _, b := range name {
+		if b < utf8.RuneSelf {
+			continue
+		}
+		for _, want := range known {
+			if strings.EqualFold(string(name), want) {
+				return want
+			}
+		}
+		return ""
+	}
+	return known[strings.ToLower(string(name))]
 }
 
 // stringEnd gives the index of the quote that ends the string at i.
@@ -122,8 +143,8 @@ func plainName(text []byte) ([]byte, error) {
 	return []byte(name), nil
 }
 
-// namesOf gives the JSON names that a type and everything in it knows, by their
-// lower case.
+// namesOf gives the JSON names that a type and everything in it knows, by
+// themselves and by their lower case.
 func namesOf(t reflect.Type) map[string]string {
 	known := map[string]string{}
 	collectNames(t, known, map[reflect.Type]bool{})
@@ -142,7 +163,7 @@ func collectNames(t reflect.Type, known map[string]string, seen map[reflect.Type
 		for i := range t.NumField() {
 			f := t.Field(i)
 			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" && name != "-" {
-				known[strings.ToLower(name)] = name
+				known[name], known[strings.ToLower(name)] = name, name
 			}
 			collectNames(f.Type, known, seen)
 		}

@@ -287,11 +287,14 @@ func (f *framer) scan(chunk []byte) (int, bool) {
 			}
 		case f.quoted:
 			// Most bytes of a ticket are inside a text.
-			if n := bytes.IndexAny(chunk[i:], `"\`); n > 0 {
-				i += n - 1
-			} else if n < 0 {
-				return len(chunk), false
+			rest := chunk[i:]
+			if end := bytes.IndexByte(rest, '"'); end >= 0 {
+				rest = rest[:end]
 			}
+			if slash := bytes.IndexByte(rest, '\\'); slash >= 0 {
+				rest = rest[:slash]
+			}
+			i += max(len(rest), 1) - 1
 		case f.literal:
 			if bytes.IndexByte([]byte(" \t\r\n,:]}[{\""), b) >= 0 {
 				return i, true
