@@ -1,12 +1,14 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -74,7 +76,7 @@ func statusOf(err error) int {
 		return http.StatusNotFound
 	case errors.Is(err, scanner.ErrNotPossible), errors.Is(err, scanner.ErrChanged):
 		return http.StatusConflict
-	case errors.Is(err, ErrUnavailable), errors.Is(err, scanner.ErrNotStored), errors.Is(err, ErrTooManyFollowers),
+	case errors.Is(err, ErrUnavailable), errors.Is(err, scanner.ErrNotStored),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return http.StatusServiceUnavailable
 	}
@@ -129,6 +131,39 @@ func decode(w http.ResponseWriter, r *http.Request, limit int64, into any) error
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return badRequest("the request holds more than one JSON value")
+	}
+	return exactKeys(body, into)
+}
+
+// exactKeys refuses what the decoder takes silently: a key written in another
+// case, and one given twice, of which another reader would take the other. Into
+// is a pointer to a flat struct.
+func exactKeys(body []byte, into any) error {
+	known := make(map[string]bool)
+	kind := reflect.TypeOf(into).Elem()
+	for i := range kind.NumField() {
+		name, _, _ := strings.Cut(kind.Field(i).Tag.Get("json"), ",")
+		known[name] = true
+	}
+	dec := json.NewDecoder(bytes.NewReader(body))
+	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
+		return badRequest("the request is not a JSON object")
+	}
+	for dec.More() {
+		key, err := dec.Token()
+		name, _ := key.(string)
+		var value json.RawMessage
+		if err := errors.Join(err, dec.Decode(&value)); err != nil {
+			return badRequest("the request is not the JSON expected: %v", err)
+		}
+		unused, ok := known[name]
+		switch {
+		case !ok:
+			return badRequest("the request is not the JSON expected: unknown field %q", name)
+		case !unused:
+			return badRequest("the request gives %q twice", name)
+		}
+		known[name] = false
 	}
 	return nil
 }

@@ -1,7 +1,7 @@
 package control
 
 import (
-	"errors"
+	"slices"
 	"sync"
 )
 
@@ -12,15 +12,13 @@ const followerBuffer = 256
 // maxFollowers bounds what a gone-wild client can hold.
 const maxFollowers = 64
 
-// ErrTooManyFollowers is returned when the feed is followed too often already.
-var ErrTooManyFollowers = errors.New("too many followers: close some first")
-
 // Feed hands events to whoever follows. The zero value is ready. Publishing
 // never waits: a follower that does not keep up is dropped and must follow anew.
 type Feed struct {
-	// mu guards followers; it is held across no I/O.
+	// mu guards what follows; it is held across no I/O.
 	mu        sync.Mutex
-	followers map[*Follower]struct{}
+	followers []*Follower // oldest first
+	crowded   bool
 }
 
 // Follower receives the events published since it began to follow.
@@ -34,40 +32,47 @@ type Follower struct {
 func (f *Feed) Publish(e Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for follower := range f.followers {
+	f.followers = slices.DeleteFunc(f.followers, func(follower *Follower) bool {
 		select {
 		case follower.events <- e:
+			return false
 		default:
-			delete(f.followers, follower)
 			close(follower.events)
+			return true
 		}
-	}
+	})
 }
 
-// Follow begins to receive. The caller must Close the follower.
-func (f *Feed) Follow() (*Follower, error) {
+// Follow begins to receive. The caller must Close the follower. Where there are
+// too many, the one that has followed longest is dropped: a program that leaks
+// followers must not lock the gate's screen out, which follows anew by itself.
+// Crowded is true the first time that happens, until most of them are gone.
+func (f *Feed) Follow() (follower *Follower, crowded bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.followers) >= maxFollowers {
-		return nil, ErrTooManyFollowers
+	switch n := len(f.followers); {
+	case n >= maxFollowers:
+		close(f.followers[0].events)
+		f.followers = slices.Delete(f.followers, 0, 1)
+		crowded, f.crowded = !f.crowded, true
+	case n < maxFollowers/2:
+		f.crowded = false
 	}
-	if f.followers == nil {
-		f.followers = make(map[*Follower]struct{})
-	}
-	follower := &Follower{feed: f, events: make(chan Event, followerBuffer)}
-	f.followers[follower] = struct{}{}
-	return follower, nil
+	follower = &Follower{feed: f, events: make(chan Event, followerBuffer)}
+	f.followers = append(f.followers, follower)
+	return follower, crowded
 }
 
-// Events is closed when the follower was too slow or is closed itself.
+// Events is closed when the follower was too slow, gave way to a newer one, or
+// is closed itself.
 func (f *Follower) Events() <-chan Event { return f.events }
 
 // Close ends the following. It may be called more than once.
 func (f *Follower) Close() {
 	f.feed.mu.Lock()
 	defer f.feed.mu.Unlock()
-	if _, ok := f.feed.followers[f]; ok {
-		delete(f.feed.followers, f)
+	if i := slices.Index(f.feed.followers, f); i >= 0 {
+		f.feed.followers = slices.Delete(f.feed.followers, i, i+1)
 		close(f.events)
 	}
 }

@@ -136,20 +136,124 @@ func TestASlowFollowerIsDropped(t *testing.T) {
 	}
 }
 
+// A program that leaks followers loses its oldest; whoever comes new is served,
+// and one line in the log says so.
 func TestFollowersAreBounded(t *testing.T) {
 	h := &house{}
-	for range 64 {
-		f, err := h.feed.Follow()
+	var log logged
+	client, _ := serveLogging(t, h, &log)
+	oldest, err := client.Follow(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer oldest.Close()
+	for range 70 {
+		f, _ := h.feed.Follow()
+		defer f.Close()
+	}
+	for range 5 {
+		screen, err := client.Follow(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer f.Close()
+		defer screen.Close()
+		h.happen(control.Event{ID: "x"})
+		if e := next(t, screen); e.ID != "x" {
+			t.Errorf("got %+v", e)
+		}
 	}
-	client, _ := serve(t, h)
-	_, err := client.Follow(t.Context())
-	var answer *control.APIError
-	if !errors.As(err, &answer) || answer.Status != 503 {
-		t.Errorf("got %v, want a 503", err)
+	for err = error(nil); err == nil; {
+		_, err = oldest.Next()
+	}
+	if errors.Is(err, io.EOF) {
+		t.Error("the oldest ended as if it were whole")
+	}
+	if n := strings.Count(log.String(), "too many follow"); n > 1 {
+		t.Errorf("%d lines: %s", n, log.String())
+	}
+}
+
+func TestAFullFeedIsToldOnce(t *testing.T) {
+	var feed control.Feed
+	told := 0
+	var all []*control.Follower
+	follow := func(n int) {
+		for range n {
+			f, crowded := feed.Follow()
+			all = append(all, f)
+			if crowded {
+				told++
+			}
+		}
+	}
+	follow(64)
+	if told != 0 {
+		t.Error("told before it was full")
+	}
+	follow(100)
+	if told != 1 {
+		t.Errorf("told %d times", told)
+	}
+	for _, f := range all {
+		f.Close()
+	}
+	follow(65)
+	if told != 2 {
+		t.Errorf("told %d times, want again after they were gone", told)
+	}
+}
+
+// A screen that tries four times a second must not fill the log.
+func TestAFailingReplayIsLoggedOnce(t *testing.T) {
+	h := &house{fail: errors.New("journal closed")}
+	var log logged
+	client, _ := serveLogging(t, h, &log)
+	for range 5 {
+		stream, err := client.FollowFrom(t.Context(), 0)
+		if err != nil {
+			continue
+		}
+		if _, err := stream.Next(); err == nil {
+			t.Error("an event")
+		}
+		stream.Close()
+	}
+	if n := strings.Count(log.String(), "journal closed"); n != 1 {
+		t.Errorf("%d lines: %s", n, log.String())
+	}
+}
+
+// A program that leaks connections without asking anything neither locks others
+// out nor takes the daemon's descriptors.
+func TestConnectionsAreBounded(t *testing.T) {
+	var log logged
+	client, _ := serveLogging(t, &house{}, &log)
+	const leaked = 400
+	var conns []net.Conn
+	for range leaked {
+		conn, err := net.Dial("unix", client.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		conns = append(conns, conn)
+	}
+	if _, err := client.Status(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	closed := 0
+	for _, conn := range conns {
+		// What was closed gives its end at once; the others have nothing to say.
+		_ = conn.SetReadDeadline(time.Now().Add(5 * time.Millisecond))
+		if _, err := conn.Read(make([]byte, 1)); errors.Is(err, io.EOF) {
+			closed++
+		}
+	}
+	if closed < leaked-256 || closed > leaked-256+5 {
+		t.Errorf("%d of %d were closed", closed, leaked)
+	}
+	if n := strings.Count(log.String(), "too many connections"); n != 1 {
+		t.Errorf("%d lines: %s", n, log.String())
 	}
 }
 

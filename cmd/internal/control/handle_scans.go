@@ -111,10 +111,10 @@ func (a *api) follow(w http.ResponseWriter, r *http.Request) {
 	}
 	// Following comes before reading the journal: what happens in between is in
 	// both, and written once.
-	follower, err := a.feed.Follow()
-	if err != nil {
-		a.fail(w, r, err)
-		return
+	follower, crowded := a.feed.Follow()
+	if crowded {
+		a.log.Warn("too many follow the scans: whoever has followed longest is dropped for each newer one; find the program that leaks connections",
+			"most", maxFollowers)
 	}
 	defer follower.Close()
 	out := newLines(w)
@@ -124,8 +124,13 @@ func (a *api) follow(w http.ResponseWriter, r *http.Request) {
 	var replayed recent
 	if replay {
 		if replayed, err = a.replay(r, out, after); err != nil {
-			a.broken(r, err)
+			// It tries again and again: once is enough.
+			if r.Context().Err() == nil && a.unreplayed.CompareAndSwap(false, true) {
+				a.log.Warn("events that were missed cannot be told", "error", err)
+			}
+			panic(http.ErrAbortHandler)
 		}
+		a.unreplayed.Store(false)
 	}
 	for {
 		select {
@@ -135,7 +140,7 @@ func (a *api) follow(w http.ResponseWriter, r *http.Request) {
 			return
 		case e, ok := <-follower.Events():
 			if !ok {
-				// Too slow. A broken connection says that events are missing.
+				// Too slow, or one too many. A broken connection says that events are missing.
 				panic(http.ErrAbortHandler)
 			}
 			if !e.Repeat && replayed.take(e.Seq) {

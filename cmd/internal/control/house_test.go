@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -182,8 +183,13 @@ func directory(t *testing.T) string {
 // serve runs a server for the house until the test ends or stop is called.
 func serve(t *testing.T, h *house) (client *control.Client, stop func()) {
 	t.Helper()
+	return serveLogging(t, h, io.Discard)
+}
+
+func serveLogging(t *testing.T, h *house, log io.Writer) (client *control.Client, stop func()) {
+	t.Helper()
 	path := filepath.Join(directory(t), "u.sock")
-	server := &control.Server{Path: path, Version: "1.2.3", House: h, Feed: &h.feed, Log: slog.New(slog.DiscardHandler)}
+	server := &control.Server{Path: path, Version: "1.2.3", House: h, Feed: &h.feed, Log: slog.New(slog.NewTextHandler(log, nil))}
 	if err := server.Listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -220,4 +226,22 @@ func eventually(t *testing.T, what string, ok func() bool) {
 		case <-look.C:
 		}
 	}
+}
+
+// logged is a log that may be read while it is written.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }

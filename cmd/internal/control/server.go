@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -88,6 +89,7 @@ func (s *Server) Run(ctx context.Context) error {
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
+		ConnState:         (&connections{log: s.Log}).changed,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		// The library's own complaints quote what a client sent.
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
@@ -138,6 +140,8 @@ type api struct {
 	version string
 	// stopping is closed when the daemon stops, before a request's context ends.
 	stopping <-chan struct{}
+	// unreplayed: the last replay failed, and that was logged.
+	unreplayed atomic.Bool
 }
 
 func (s *Server) handler(ctx context.Context, handlers *sync.WaitGroup) http.Handler {
