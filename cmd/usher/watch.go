@@ -72,12 +72,18 @@ func (a *app) watchLines(ctx context.Context, client *control.Client, name strin
 	bells := !a.json && isTerminal(a.stdout)
 	var last uint64
 	begun, lost := false, false
+	unknown := ""
 	for ctx.Err() == nil {
 		err := a.followLines(ctx, client, &last, &begun, func() {
 			if lost {
 				note("connected again")
 			}
 			lost = false
+			// After a restart the scanners may have other names.
+			was := unknown
+			if unknown = askScanner(ctx, client, name); unknown != "" && unknown != was {
+				note("NO SCANNER: " + unknown)
+			}
 		}, func(e control.Event) error {
 			if name != "" && e.Scanner != name {
 				return nil
@@ -103,6 +109,20 @@ func (a *app) watchLines(ctx context.Context, client *control.Client, name strin
 		pause(ctx, againTime)
 	}
 	return nil
+}
+
+// askScanner is unknownScanner of the daemon that answers.
+func askScanner(ctx context.Context, client *control.Client, name string) string {
+	if name == "" {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	status, err := client.Status(ctx)
+	if err != nil {
+		return ""
+	}
+	return unknownScanner(status, name)
 }
 
 // outputError says that our own output is gone, not the daemon.

@@ -223,6 +223,21 @@ func TestWatchWritesLinesIntoAPipe(t *testing.T) {
 	}
 }
 
+func TestWatchIntoAPipeSaysThatAScannerIsUnknown(t *testing.T) {
+	path, _ := startFake(t, newFakeHouse(control.Ready))
+	var stdout, stderr text
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"watch", "--socket", path, "--scanner", "lane-l"}, strings.NewReader(""), &stdout, &stderr)
+	}()
+	until(t, "the word about the name", 5*time.Second, func() bool {
+		return strings.Contains(stdout.String(), `NO SCANNER: no scanner is named "lane-l": there is lane-1, manual`)
+	})
+	cancel()
+	<-ended
+}
+
 func TestAVerdictsTimeEnds(t *testing.T) {
 	now := evening
 	s := &screen{now: func() time.Time { return now }, view: watchView{zone: time.UTC}, resync: func() {}}

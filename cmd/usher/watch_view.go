@@ -10,6 +10,7 @@ import (
 
 	"usher/cmd/internal/control"
 	"usher/scanner"
+	"usher/scanner/gate"
 )
 
 // watchView is all that the live view shows, so that drawing is a pure function
@@ -67,8 +68,29 @@ func (v watchView) surface() surface {
 			style: styleReview, shape: shapeWarn, sign: "!", word: "NOT READY",
 			text: append([]string{"No ticket can be checked here: call support."}, v.status.Problems...),
 		}
+	case v.status != nil && unknownScanner(*v.status, v.scanner) != "":
+		return surface{
+			style: styleReview, shape: shapeWarn, sign: "!", word: "NO SCANNER",
+			text: []string{"This screen will show no scan.", unknownScanner(*v.status, v.scanner)},
+		}
 	}
 	return surface{style: styleCalm, text: v.calmText()}
+}
+
+// unknownScanner says that the daemon has no scanner of the name that alone is
+// to be shown; "": it has.
+func unknownScanner(s control.Status, name string) string {
+	if name == "" || name == gate.Manual {
+		return ""
+	}
+	names := make([]string, 0, len(s.Scanners)+1)
+	for _, sc := range s.Scanners {
+		if sc.Name == name {
+			return ""
+		}
+		names = append(names, sc.Name)
+	}
+	return fmt.Sprintf("no scanner is named %q: there is %s", name, strings.Join(append(names, gate.Manual), ", "))
 }
 
 func eventSurface(e control.Event) surface {

@@ -115,6 +115,8 @@ func TestTheScreenIsTheVerdict(t *testing.T) {
 	notReady := connectedView(nil)
 	notReady.status.State = control.NotReady
 	notReady.status.Problems = []string{"no ticket list was ever loaded"}
+	mistyped := connectedView(nil)
+	mistyped.scanner = "lane-l"
 	tests := []struct {
 		name  string
 		view  watchView
@@ -130,6 +132,7 @@ func TestTheScreenIsTheVerdict(t *testing.T) {
 		{"lost", lost, 80, 24, watchStyle{colour: true, unicode: true}},
 		{"calm", connectedView(nil), 80, 24, watchStyle{colour: true, unicode: true}},
 		{"not-ready", notReady, 80, 24, watchStyle{colour: true, unicode: true}},
+		{"mistyped", mistyped, 80, 24, watchStyle{colour: true, unicode: true}},
 		{"refuse-plain", connectedView(&refuse), 80, 24, watchStyle{}},
 		{"refuse-large", connectedView(&refuse), 200, 60, watchStyle{unicode: true}},
 		{"refuse-small", connectedView(&refuse), 40, 12, watchStyle{unicode: true}},
@@ -185,6 +188,17 @@ func TestALostDaemonLeavesNoGreen(t *testing.T) {
 	}
 }
 
+func TestAScannerThatIsThereIsNotMistyped(t *testing.T) {
+	for name, want := range map[string]string{
+		"": "", "lane-1": "", "lane-2": "", "manual": "",
+		"lane-3": `no scanner is named "lane-3": there is lane-1, lane-2, manual`,
+	} {
+		if got := unknownScanner(busyStatus(), name); got != want {
+			t.Errorf("%q: got %q", name, got)
+		}
+	}
+}
+
 func TestEveryRefusalSaysWhatToDo(t *testing.T) {
 	for _, reason := range scanner.Reasons() {
 		e := control.Event{Verdict: reason.Verdict(), Reason: reason}
@@ -195,7 +209,7 @@ func TestEveryRefusalSaysWhatToDo(t *testing.T) {
 }
 
 func TestEveryWordHasItsLetters(t *testing.T) {
-	for _, word := range []string{"ADMIT", "REFUSE", "REVIEW", "EXIT", "SAME", "UNDONE", "NO CONNECTION", "NOT READY"} {
+	for _, word := range []string{"ADMIT", "REFUSE", "REVIEW", "EXIT", "SAME", "UNDONE", "NO CONNECTION", "NOT READY", "NO SCANNER"} {
 		for _, r := range word {
 			if _, ok := alphabet[r]; !ok {
 				t.Errorf("%s: no letter %c", word, r)
