@@ -76,7 +76,7 @@ func (a *app) root() *cobra.Command {
 		},
 	}
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.configPath, "config", configs.DefaultPath, "configuration file (run, check, devices)")
+	flags.StringVar(&a.configPath, "config", configs.DefaultPath, "configuration file")
 	flags.StringVar(&a.socket, "socket", "", "the daemon's socket; unless given $USHER_STATUS_SOCKET, else status.socket of the configuration")
 	flags.BoolVar(&a.json, "json", false, "write JSON, for programs")
 	root.AddCommand(

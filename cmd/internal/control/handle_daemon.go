@@ -37,6 +37,10 @@ func (a *api) reload(w http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, err
 	}
 	result, err := a.house.Reload(r.Context())
+	if err != nil && statusOf(err) < http.StatusInternalServerError {
+		// What the daemon itself failed at is logged for every request.
+		a.log.Error("configuration not reloaded", "err", err)
+	}
 	if result.Notes == nil {
 		result.Notes = []string{}
 	}

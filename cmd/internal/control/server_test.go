@@ -219,6 +219,19 @@ func TestTheHousesErrorsHaveTheirStatus(t *testing.T) {
 	}
 }
 
+func TestAFailedReloadIsLogged(t *testing.T) {
+	for _, fail := range []error{control.Faults{"gate.rule: unknown"}, errors.New("gate.rule: disk on fire")} {
+		var log logged
+		client, _ := serveLogging(t, &house{fail: fail}, &log)
+		if _, err := client.Reload(t.Context()); err == nil {
+			t.Error("no error")
+		}
+		if n := strings.Count(log.String(), "gate.rule"); n != 1 {
+			t.Errorf("%d lines: %s", n, log.String())
+		}
+	}
+}
+
 type panicky struct{ house }
 
 func (p *panicky) Outbox(context.Context, int) ([]control.OutboxEntry, error) { panic("boom") }
