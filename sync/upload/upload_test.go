@@ -443,3 +443,44 @@ func (f *fullDisk) Settle(ctx context.Context, list []upload.Settlement) error {
 	}
 	return f.book.Settle(ctx, list)
 }
+
+// Evidence from before a failure that nobody explained condemns nobody after it.
+func TestOldEvidenceCondemnsNobody(t *testing.T) {
+	refused := trouble(scanner.Malformed, 400, false)
+	cases := map[string]struct {
+		events []string
+		errs   []error
+	}{
+		// [1 3] fails, [1] is taken, [2] fails alone, then all fails.
+		"another failed alone": {[]string{"show", "matinee", "show"}, []error{refused, nil, refused, refused}},
+		// [1 2 3] fails, [1 2] is taken, [3] meets a quota, then all fails.
+		"a quota": {[]string{"show", "show", "show"}, []error{refused, nil, trouble(scanner.Throttled, 429, false), refused}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			clock := newClock()
+			b := openBook(t, t.TempDir(), clock)
+			var last uint64
+			for n, event := range c.events {
+				last = b.admit(t, clock, n, func(r *scanner.Record) { r.Scope.Event = event })
+			}
+			v := &vendor{answer: func(_ context.Context, n int, batch []scanner.Movement) ([]scanner.Receipt, error) {
+				if n > len(c.errs) {
+					return nil, refused
+				}
+				if err := c.errs[n-1]; err != nil {
+					return nil, err
+				}
+				return all(batch, scanner.Taken), nil
+			}}
+			u := newUploader(b, v, clock)
+			for range 5 {
+				_, _ = u.Now(t.Context())
+			}
+			b.wantFate(t, last, scanner.FatePending)
+			if b.Status().Pending == 3 {
+				t.Error("nothing was taken: the script does not fit")
+			}
+		})
+	}
+}
