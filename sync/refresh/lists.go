@@ -150,7 +150,7 @@ func (l *Lists) fetch(ctx context.Context, progress func(int)) error {
 		l.o.Store.Checked(l.o.Scope, begun)
 		err = nil
 	}
-	l.ended(begun, err)
+	l.ended(err)
 	return err
 }
 
@@ -179,7 +179,12 @@ func (l *Lists) load(ctx context.Context, begun scanner.Stamp, progress func(int
 		meta.Complete, meta.Source = page.Complete, print
 		return nil
 	}
-	return l.o.Store.Build(ctx, &meta, feed, progress)
+	return l.o.Store.Build(ctx, &meta, feed, func(n int) {
+		l.progress(n)
+		if progress != nil {
+			progress(n)
+		}
+	})
 }
 
 // mix adds the ticket's hash to the sum.
@@ -200,15 +205,21 @@ func mix(sum *[sha256.Size]byte, t scanner.Ticket) error {
 func (l *Lists) running(on bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.st.Running = on
+	l.st.Running, l.st.Progress = on, 0
+}
+
+func (l *Lists) progress(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.st.Progress = n
 }
 
 // ended notes how a fetch went; a fault is logged once.
-func (l *Lists) ended(at scanner.Stamp, err error) {
+func (l *Lists) ended(err error) {
 	l.mu.Lock()
 	news := err != nil && l.st.Problem != err.Error()
 	if err == nil {
-		l.st.Problem, l.st.LastSuccess = "", at
+		l.st.Problem = ""
 	} else {
 		l.st.Problem = err.Error()
 	}

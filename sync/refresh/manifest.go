@@ -27,13 +27,22 @@ type version struct {
 	modified, change time.Time
 }
 
+// halfError says that the manifest may be half a copy. Its text goes to people.
+type halfError struct{ what string }
+
+func (e *halfError) Error() string {
+	return "the new manifest " + e.what + ": waiting to see whether it is still being copied"
+}
+
 // manifestFile is what is known of the manifest on disk.
 type manifestFile struct {
-	// seen is the newest version looked at.
-	seen version
+	// seen is the newest version looked at, and since when.
+	seen  version
+	since time.Time
 	// loaded is the version whose content is the list's, or is older than an
-	// import.
+	// import; sum is of its content.
 	loaded version
+	sum    string
 	// failed is the version that could not be loaded; again says when it may be
 	// tried once more (a disk may be full no longer).
 	failed version
@@ -41,36 +50,52 @@ type manifestFile struct {
 	retry  *backoff.ExponentialBackOff
 }
 
-// look is one look at the manifest by Run. It is true where the file is new and
-// another look must find it unchanged before it is loaded; settled says that
-// this is that look.
-func (r *Refresher) look(ctx context.Context, settled bool) (unsettled bool) {
-	now, err := r.stat()
-	switch {
-	case err != nil:
-		r.file.seen = version{}
-		r.failed(err)
-		return false
-	case now == r.file.loaded:
-		r.file.seen = now
-		r.unchanged()
-		return false
-	case now == r.file.failed && time.Now().Before(r.file.again):
-		r.file.seen = now
-		return false
-	case now != r.file.seen || !settled:
-		r.file.seen = now
-		return true
+func (f *manifestFile) saw(now version) {
+	if now != f.seen {
+		f.seen, f.since = now, time.Now()
 	}
-	err = r.load(ctx)
-	return errors.Is(err, errChanged)
 }
 
-// loadNow loads without waiting for a second look, and again while the file
-// changes under it.
+// look is one look at the manifest by Run, who knows whether somebody is writing
+// to it. Where it needs another look before long, it says after what time.
+func (r *Refresher) look(ctx context.Context, writing bool) (again time.Duration) {
+	now, err := r.stat()
+	r.file.saw(now)
+	quiet := time.Since(r.file.since)
+	switch {
+	case err != nil:
+		r.failed(err)
+		return 0
+	case now == r.file.loaded && r.file.sum == r.stored().Manifest:
+		r.unchanged()
+		return 0
+	case now == r.file.failed && time.Now().Before(r.file.again):
+		return 0
+	case quiet < r.o.Quiet:
+		return r.o.Quiet
+	case writing && quiet < r.o.Doubt:
+		return r.o.Doubt - quiet
+	case writing: // its closing brings the next look
+		r.failed(&halfError{"is not closed by who writes it"})
+		return 0
+	}
+	err = r.load(ctx, quiet < r.o.Doubt)
+	var half *halfError
+	switch {
+	case errors.As(err, &half):
+		r.failed(half)
+		return max(r.o.Quiet, r.o.Doubt-time.Since(r.file.since))
+	case errors.Is(err, errChanged):
+		return r.o.Quiet
+	}
+	return 0
+}
+
+// loadNow loads without waiting for the file to be quiet, and again while it
+// changes meanwhile.
 func (r *Refresher) loadNow(ctx context.Context) error {
 	for {
-		err := r.load(ctx)
+		err := r.load(ctx, false)
 		if !errors.Is(err, errChanged) {
 			return err
 		}
@@ -97,82 +122,115 @@ func (r *Refresher) unchanged() {
 }
 
 func (r *Refresher) fresh() {
-	at := r.o.Clock.Now()
-	r.o.Store.Checked(r.o.Scope, at)
-	r.succeeded(at)
+	r.o.Store.Checked(r.o.Scope, r.o.Clock.Now())
+	r.succeeded()
 }
 
 // load reads the manifest, and builds the list anew where its content is not
-// the list's.
-func (r *Refresher) load(ctx context.Context) error {
-	sum, now, err := r.sum(ctx)
-	if err == nil && sum != r.stored().Manifest {
-		err = r.rebuild(ctx, sum, now)
-	} else if err == nil {
+// the list's. A careful load refuses what may be half a copy (*halfError).
+func (r *Refresher) load(ctx context.Context, careful bool) error {
+	c, err := r.content(ctx)
+	switch {
+	case err != nil:
+	case c.sum == r.stored().Manifest:
 		r.fresh()
+	case careful && c.cut:
+		return &halfError{"ends in the middle of a line"}
+	default:
+		err = r.rebuild(ctx, c, careful)
 	}
+	var half *halfError
 	switch {
 	case err == nil:
-		r.file.loaded, r.file.failed = now, version{}
+		r.file.loaded, r.file.sum, r.file.failed = c.version, c.sum, version{}
 		r.file.retry.Reset()
 		return nil
-	case errors.Is(err, errChanged), ctx.Err() != nil:
+	case errors.Is(err, errChanged), errors.As(err, &half), ctx.Err() != nil:
 		return err
 	}
 	r.failed(err)
-	r.file.loaded, r.file.failed = version{}, now
+	r.file.loaded, r.file.failed = version{}, c.version
 	r.file.again = time.Now().Add(r.file.retry.NextBackOff())
 	return err
 }
 
-// rebuild loads the content whose sum was just taken, or nothing.
-func (r *Refresher) rebuild(ctx context.Context, sum string, was version) error {
+// rebuild loads the content just looked at, or nothing.
+func (r *Refresher) rebuild(ctx context.Context, c content, careful bool) error {
 	file, err := os.Open(r.o.Manifest)
 	if err != nil {
 		return r.explain(err)
 	}
 	defer file.Close()
 	at := r.o.Clock.Now()
+	present := r.o.Store.List(r.o.Scope).Count
 	meta := Meta{
-		Scope: r.o.Scope, Complete: true, GeneratedAt: was.modified, Checked: at,
-		Source: source{Kind: kindManifest, Manifest: sum}.encode(),
+		Scope: r.o.Scope, Complete: true, GeneratedAt: c.version.modified, Checked: at,
+		Source: source{Kind: kindManifest, Manifest: c.sum}.encode(),
 	}
 	hash := sha256.New()
 	body := io.TeeReader(file, hash)
-	err = r.build(ctx, meta, filepath.Base(r.o.Manifest), body, func(read error) error {
+	err = r.build(ctx, meta, filepath.Base(r.o.Manifest), body, func(read error, tickets int) error {
 		now, err := r.stat()
-		other := read == nil && hex.EncodeToString(hash.Sum(nil)) != sum
-		if err != nil || now != was || other {
+		other := read == nil && hex.EncodeToString(hash.Sum(nil)) != c.sum
+		switch {
+		case err != nil || now != c.version || other:
 			return errors.Join(errChanged, read)
+		case read == nil && careful && 2*tickets < present:
+			return &halfError{fmt.Sprintf("has %d tickets instead of %d", tickets, present)}
 		}
 		return read
 	})
 	if err != nil {
 		return fmt.Errorf("manifest %s: %w", r.o.Manifest, err)
 	}
-	r.succeeded(at)
+	r.succeeded()
 	return nil
 }
 
-// sum is the SHA-256 of the manifest's content and the version it is of.
-func (r *Refresher) sum(ctx context.Context) (string, version, error) {
+// content is what the manifest holds at one time.
+type content struct {
+	version version
+	// sum is its SHA-256.
+	sum string
+	// cut says that its last line has no end.
+	cut bool
+}
+
+// content reads the manifest through. With an error, it still holds the version
+// where that is known.
+func (r *Refresher) content(ctx context.Context) (content, error) {
 	was, err := r.stat()
 	if err != nil {
-		return "", version{}, err
+		return content{}, err
 	}
+	c := content{version: was}
 	file, err := os.Open(r.o.Manifest)
 	if err != nil {
-		return "", version{}, r.explain(err)
+		return content{}, r.explain(err)
 	}
 	defer file.Close()
-	hash := sha256.New()
-	if _, err := io.Copy(hash, &ctxReader{ctx.Err, file}); err != nil {
-		return "", was, r.explain(err)
+	hash, end := sha256.New(), &lastByte{}
+	if _, err := io.Copy(io.MultiWriter(hash, end), &ctxReader{ctx.Err, file}); err != nil {
+		return c, r.explain(err)
 	}
 	if now, err := r.stat(); err != nil || now != was {
-		return "", was, errChanged
+		return c, errChanged
 	}
-	return hex.EncodeToString(hash.Sum(nil)), was, nil
+	c.sum, c.cut = hex.EncodeToString(hash.Sum(nil)), end.some && end.b != '\n' && end.b != '\r'
+	return c, nil
+}
+
+// lastByte keeps the last byte written to it, if any.
+type lastByte struct {
+	b    byte
+	some bool
+}
+
+func (l *lastByte) Write(p []byte) (int, error) {
+	if len(p) > 0 {
+		l.b, l.some = p[len(p)-1], true
+	}
+	return len(p), nil
 }
 
 func (r *Refresher) stat() (version, error) {

@@ -8,17 +8,23 @@
 // imported, so that a restart does not bring an older manifest back over it.
 //
 // A list cannot be told from half of it: files are best copied under another
-// name and renamed. A file written in place is loaded once it has been quiet for
-// a second, and read again when it changed meanwhile.
+// name and renamed. A file written in place is loaded once its writer has closed
+// it and it has been quiet for a second, and read again when it changed meanwhile.
+// Where it may be half a copy all the same (a copy broke off and begins anew, or
+// the kernel does not tell of a writer on another machine), because its last line
+// has no end or it has fewer than half the tickets of the list before, it must have
+// been quiet for half a minute.
 package refresh
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v4" // the pauses between attempts at a faulty file
@@ -41,6 +47,7 @@ type Meta struct {
 // what feed gives, all of it or nothing; the rest is answered from memory.
 type Store interface {
 	Source(scanner.Scope) (source string, cursor []byte, ok bool)
+	List(scanner.Scope) scanner.ListInfo
 	Checked(scanner.Scope, scanner.Stamp)
 	Build(ctx context.Context, meta *Meta, feed func(add func(t scanner.Ticket, place string) error) error, progress func(n int)) error
 }
@@ -49,7 +56,10 @@ type Store interface {
 // returns what add returned, as it is.
 type Reader func(ctx context.Context, name string, r io.Reader, add func(t scanner.Ticket, line int) error) error
 
-// Options configure a Refresher. Manifest may be empty, Quiet and Poll zero.
+// ErrBusy is returned by Now and Import while a list is being imported.
+var ErrBusy = errors.New("a list is being loaded: try again when it is done")
+
+// Options configure a Refresher. Manifest may be empty, the durations zero.
 type Options struct {
 	// Manifest is the path of the manifest; empty: none, lists are imported.
 	Manifest string
@@ -61,13 +71,18 @@ type Options struct {
 	// Quiet is how long a changed file must stay the same before it is loaded
 	// (default 1 s), Poll how often it is looked at all the same (default 30 s).
 	Quiet, Poll time.Duration
+	// Doubt is how long a file that may be half a copy must stay the same (default
+	// 30 s).
+	Doubt time.Duration
 }
 
 // Refresher loads lists into the store. It is safe for concurrent use.
 type Refresher struct {
 	o Options
-	// turn holds one token: one look or load at a time.
-	turn chan struct{}
+	// turn holds one token: one look or load at a time. importing says that an
+	// import has it or will have it next.
+	turn      chan struct{}
+	importing atomic.Bool
 	// file is what is known of the manifest; only the holder of the turn uses it.
 	file manifestFile
 
@@ -75,18 +90,16 @@ type Refresher struct {
 	st Status
 }
 
-// Status is how the list's source is doing.
+// Status is how the list's source is doing. When it was last found to say what
+// the list says, the list itself tells.
 type Status struct {
 	// Problem says in words why the list is not up to date; empty: it is, or
 	// there is no source.
 	Problem string
-	// LastSuccess is when the source was last read or found unchanged; zero:
-	// never since the start.
-	LastSuccess scanner.Stamp
-	// Settling says that the manifest changed and is waited for to be quiet.
-	Settling bool
-	// Running says that a list is being loaded.
-	Running bool
+	// Running says that a list is being loaded, and Progress how many of its
+	// tickets were read so far, in steps of ten thousand.
+	Running  bool
+	Progress int
 }
 
 // New makes a Refresher; Run starts it.
@@ -96,6 +109,9 @@ func New(o Options) *Refresher {
 	}
 	if o.Poll == 0 {
 		o.Poll = 30 * time.Second
+	}
+	if o.Doubt == 0 {
+		o.Doubt = 30 * time.Second
 	}
 	retry := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(o.Poll), backoff.WithMaxInterval(20*o.Poll), backoff.WithMaxElapsedTime(0))
@@ -109,14 +125,14 @@ func (r *Refresher) Status() Status {
 	return r.st
 }
 
-// Now looks at the source at once and loads it where it says something new.
-// The error says in words what is wrong with it. Without a source there is
-// nothing to do.
+// Now looks at the source at once and loads it where it says something new,
+// whether its copy looks whole or not. The error says in words what is wrong with
+// it, or is ErrBusy. Without a source there is nothing to do.
 func (r *Refresher) Now(ctx context.Context) error {
 	if r.o.Manifest == "" {
 		return nil
 	}
-	if err := r.take(ctx); err != nil {
+	if err := r.takeUnlessImporting(ctx); err != nil {
 		return err
 	}
 	defer r.give()
@@ -125,9 +141,14 @@ func (r *Refresher) Now(ctx context.Context) error {
 
 // Import replaces the list with the manifest read from body, which is called
 // name in errors. Nothing of it is written to the disk unsealed. The list stays
-// until the configured manifest's content changes. A body that stalls holds up
-// every other load: bound it by the context or the connection.
+// until the configured manifest's content changes. A body must bring importLeast
+// every importEvery and end within importMost; no single Read of it may block
+// for long. Import returns ErrBusy, at once, while another import runs.
 func (r *Refresher) Import(ctx context.Context, name string, body io.Reader) error {
+	if !r.importing.CompareAndSwap(false, true) {
+		return ErrBusy
+	}
+	defer r.importing.Store(false)
 	if err := r.take(ctx); err != nil {
 		return err
 	}
@@ -135,11 +156,11 @@ func (r *Refresher) Import(ctx context.Context, name string, body io.Reader) err
 	at := r.o.Clock.Now()
 	origin := source{Kind: kindImport, At: at.Wall, Manifest: r.manifestSeen(ctx)}
 	meta := Meta{Scope: r.o.Scope, Complete: true, GeneratedAt: at.Wall, Checked: at, Source: origin.encode()}
-	asRead := func(read error) error { return read }
-	if err := r.build(ctx, meta, filepath.Base(name), body, asRead); err != nil {
+	asRead := func(read error, _ int) error { return read }
+	if err := r.build(ctx, meta, filepath.Base(name), &paced{r: body}, asRead); err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
-	r.succeeded(at)
+	r.succeeded()
 	return nil
 }
 
@@ -147,23 +168,26 @@ func (r *Refresher) Import(ctx context.Context, name string, body io.Reader) err
 // what lies there now, else what was last seen.
 func (r *Refresher) manifestSeen(ctx context.Context) string {
 	if r.o.Manifest != "" {
-		if sum, _, err := r.sum(ctx); err == nil {
-			return sum
+		if c, err := r.content(ctx); err == nil {
+			return c.sum
 		}
 	}
 	return r.stored().Manifest
 }
 
 // build has the store load a manifest. After the last row and before the list is
-// swapped in, check is given what reading returned and has the last word.
-func (r *Refresher) build(ctx context.Context, meta Meta, name string, body io.Reader, check func(read error) error) error {
+// swapped in, check is given what reading returned and how many tickets there
+// were, and has the last word.
+func (r *Refresher) build(ctx context.Context, meta Meta, name string, body io.Reader, check func(read error, tickets int) error) error {
 	r.running(true)
 	defer r.running(false)
 	return r.o.Store.Build(ctx, &meta, func(add func(scanner.Ticket, string) error) error {
+		tickets := 0
 		return check(r.o.Read(ctx, name, body, func(t scanner.Ticket, line int) error {
+			tickets++
 			return add(t, fmt.Sprintf("%s:%d", name, line))
-		}))
-	}, nil)
+		}), tickets)
+	}, r.progress)
 }
 
 func (r *Refresher) take(ctx context.Context) error {
@@ -175,24 +199,50 @@ func (r *Refresher) take(ctx context.Context) error {
 	}
 }
 
+// takeUnlessImporting waits for a look or a load of the manifest, which end with
+// the disk, and not for an import, which ends with its sender.
+func (r *Refresher) takeUnlessImporting(ctx context.Context) error {
+	for {
+		if r.importing.Load() {
+			return ErrBusy
+		}
+		select {
+		case r.turn <- struct{}{}:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func (r *Refresher) tryTake() bool {
+	select {
+	case r.turn <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
 func (r *Refresher) give() { <-r.turn }
 
 func (r *Refresher) running(on bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.st.Running = on
+	r.st.Running, r.st.Progress = on, 0
 }
 
-func (r *Refresher) settling(on bool) {
+func (r *Refresher) progress(n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.st.Settling = on
+	r.st.Progress = n
 }
 
-func (r *Refresher) succeeded(at scanner.Stamp) {
+func (r *Refresher) succeeded() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.st.Problem, r.st.LastSuccess = "", at
+	r.st.Problem = ""
 }
 
 // failed notes a problem, and logs it once.

@@ -53,6 +53,7 @@ type site struct {
 	t     *testing.T
 	state string
 	path  string
+	doubt time.Duration
 	store *store
 	*refresh.Refresher
 	stop func()
@@ -81,7 +82,7 @@ func (s *site) boot(manifestPath string) {
 	s.store = &store{Store: opened}
 	s.Refresher = refresh.New(refresh.Options{
 		Manifest: manifestPath, Scope: scope, Store: s.store, Read: manifest.Read, Clock: &ticking{}, Log: log,
-		Quiet: 100 * time.Millisecond, Poll: 150 * time.Millisecond,
+		Quiet: 100 * time.Millisecond, Poll: 150 * time.Millisecond, Doubt: s.doubt,
 	})
 	s.stop = func() {}
 }
@@ -170,8 +171,7 @@ func TestAManifestIsLoadedAndFollowed(t *testing.T) {
 		t.Errorf("%+v", info)
 	}
 	s.wait("at rest", func() bool { // a moment after the list was swapped in
-		st := s.Status()
-		return st.Problem == "" && !st.Running && !st.Settling && st.LastSuccess.Boot != ""
+		return s.Status() == refresh.Status{}
 	})
 }
 
@@ -199,8 +199,9 @@ func TestAnUnchangedManifestWritesNothingAndIsFresh(t *testing.T) {
 		t.Errorf("%d builds", builds)
 	}
 	s.reboot()
+	checked := s.store.List(scope).Checked
 	s.run()
-	s.wait("fresh after the restart", func() bool { return s.Status().LastSuccess.Boot != "" })
+	s.wait("fresh after the restart", func() bool { return s.store.List(scope).Checked != checked })
 	s.looked()
 	after, err := os.Stat(filepath.Join(s.state, "tickets.db"))
 	if err != nil || !os.SameFile(before, after) || before.ModTime() != after.ModTime() || s.store.builds.Load() != 0 {
@@ -208,7 +209,10 @@ func TestAnUnchangedManifestWritesNothingAndIsFresh(t *testing.T) {
 	}
 }
 
-func TestASlowCopyIsNotLoadedInTheMiddle(t *testing.T) {
+// TestAHaltingCopyIsNotLoadedInTheMiddle: its pauses, at the ends of lines, are
+// longer than a file must be quiet, and at the last one everything but a few
+// tickets is there.
+func TestAHaltingCopyIsNotLoadedInTheMiddle(t *testing.T) {
 	s := newSite(t)
 	s.put(list(3))
 	s.run()
@@ -219,22 +223,141 @@ func TestASlowCopyIsNotLoadedInTheMiddle(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	for i, row := range rows {
-		if _, err := file.WriteString(row); err != nil {
+	for i := 0; i < len(rows); i += 20 {
+		if _, err := file.WriteString(strings.Join(rows[i:min(i+20, len(rows))], "")); err != nil {
 			t.Fatal(err)
 		}
-		if i == len(rows)-1 {
-			break
-		}
-		time.Sleep(10 * time.Millisecond) // the slow copy itself
+		time.Sleep(400 * time.Millisecond) // the halting copy itself
 		if n := s.count(); n != 3 {
 			t.Fatalf("%d tickets were loaded from the middle of a copy", n)
 		}
 	}
-	if !s.Status().Settling {
-		t.Error("nobody is told that the manifest is waited for")
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
 	}
 	s.wait("the whole", func() bool { return s.count() == 60 })
+}
+
+// TestAWriterThatNeverClosesIsTold.
+func TestAWriterThatNeverClosesIsTold(t *testing.T) {
+	s := newSite(t)
+	s.halt()
+	s.doubt = 300 * time.Millisecond
+	s.boot(s.path)
+	s.put(list(3))
+	s.run()
+	s.wait("loaded", func() bool { return s.count() == 3 })
+	file, err := os.Create(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := file.WriteString(list(4)); err != nil {
+		t.Fatal(err)
+	}
+	s.wait("told", func() bool {
+		return s.Status().Problem == "the new manifest is not closed by who writes it: waiting to see whether it is still being copied"
+	})
+	if s.count() != 3 {
+		t.Errorf("%d tickets", s.count())
+	}
+	if err := s.Now(t.Context()); err != nil || s.count() != 4 {
+		t.Errorf("a person's load: %d tickets, %v", s.count(), err)
+	}
+}
+
+// TestHalfACopyIsWaitedWith: a copy that broke off is closed like a whole one.
+func TestHalfACopyIsWaitedWith(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{list(4), "the new manifest has 4 tickets instead of 9: waiting to see whether it is still being copied"},
+		{list(7) + "00000007,Be", "the new manifest ends in the middle of a line: waiting to see whether it is still being copied"},
+	} {
+		s := newSite(t)
+		s.put(list(9))
+		s.run()
+		s.wait("loaded", func() bool { return s.count() == 9 })
+		s.put(c.text)
+		s.wait(c.want, func() bool { return s.Status().Problem == c.want })
+		s.put(list(10))
+		s.wait("copied again, whole", func() bool { return s.count() == 10 && s.Status().Problem == "" })
+		s.put(c.text)
+		s.wait(c.want, func() bool { return strings.HasPrefix(s.Status().Problem, "the new manifest ") })
+		if err := s.Now(t.Context()); err != nil || s.count() >= 9 || s.Status().Problem != "" {
+			t.Errorf("a person's load: %d tickets, %v, %+v", s.count(), err, s.Status())
+		}
+		s.halt()
+		s.doubt = 500 * time.Millisecond
+		s.boot(s.path)
+		s.put(list(9))
+		s.run()
+		s.wait("loaded", func() bool { return s.count() == 9 })
+		s.put(c.text)
+		s.wait("waited with", func() bool { return s.Status().Problem == c.want })
+		s.wait("really shorter", func() bool { return s.count() < 9 && s.Status().Problem == "" })
+	}
+}
+
+// TestAnImportBlocksNobody: while one drips in, everybody else is told at once, and
+// what the watcher had to do then it does afterwards.
+func TestAnImportBlocksNobody(t *testing.T) {
+	s := newSite(t)
+	s.put(list(3))
+	s.run()
+	s.wait("loaded", func() bool { return s.count() == 3 })
+	body, sender := io.Pipe()
+	imported := make(chan error, 1)
+	go func() { imported <- s.Import(context.Background(), "usb.csv", body) }()
+	if _, err := io.WriteString(sender, list(30_000)); err != nil {
+		t.Fatal(err)
+	}
+	s.wait("progress", func() bool { return s.Status() == refresh.Status{Running: true, Progress: 20_000} })
+	s.put(list(4))
+	if err := s.Now(t.Context()); !errors.Is(err, refresh.ErrBusy) {
+		t.Errorf("Now: %v", err)
+	}
+	if err := s.Import(t.Context(), "other.csv", strings.NewReader(list(5))); !errors.Is(err, refresh.ErrBusy) {
+		t.Errorf("Import: %v", err)
+	}
+	if err := sender.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-imported; err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Now(t.Context()); err != nil || s.count() != 4 || s.Status() != (refresh.Status{}) {
+		t.Errorf("afterwards: %d tickets, %v, %+v", s.count(), err, s.Status())
+	}
+}
+
+// TestAListPutOverTheManifestsIsNoticed: an import that was begun before a reload
+// ends after it, for the scope of before.
+func TestAListPutOverTheManifestsIsNoticed(t *testing.T) {
+	s := newSite(t)
+	s.put(list(3))
+	s.run()
+	s.wait("loaded", func() bool { return s.count() == 3 })
+	other := scanner.Scope{Vendor: "manifest", Event: "matinee"}
+	for _, old := range []scanner.Scope{other, scope} {
+		before := refresh.New(refresh.Options{
+			Scope: old, Store: s.store, Read: manifest.Read, Clock: &ticking{}, Log: slog.New(slog.DiscardHandler),
+		})
+		if err := before.Import(t.Context(), "usb.csv", strings.NewReader("code\n")); err == nil {
+			t.Fatal("an empty list")
+		}
+		builds := s.store.builds.Load()
+		if old == scope { // of a reload that changed the manifest's path
+			meta := refresh.Meta{Scope: old, Complete: true, Source: `{"kind":"import","manifest":"another"}`}
+			feed := func(add func(scanner.Ticket, string) error) error {
+				return add(scanner.Ticket{Code: "1", Status: "valid"}, "usb.csv:1")
+			}
+			if err := s.store.Build(t.Context(), &meta, feed, nil); err != nil {
+				t.Fatal(err)
+			}
+		} else if err := before.Import(t.Context(), "usb.csv", strings.NewReader(list(1))); err != nil {
+			t.Fatal(err)
+		}
+		s.wait("the manifest's again", func() bool { return s.count() == 3 && s.store.builds.Load() > builds+1 })
+	}
 }
 
 func TestAFileThatChangesWhileItIsReadIsReadAgain(t *testing.T) {
@@ -404,10 +527,13 @@ func TestARestartIsFreshAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.reboot()
+	later := &ticking{}
+	later.n.Store(100)
 	s.Refresher = refresh.New(refresh.Options{
-		Manifest: s.path, Scope: scope, Store: s.store, Read: manifest.Read, Clock: &ticking{}, Log: slog.New(slog.DiscardHandler),
+		Manifest: s.path, Scope: scope, Store: s.store, Read: manifest.Read, Clock: later, Log: slog.New(slog.DiscardHandler),
 		Quiet: time.Hour, Poll: time.Hour,
 	})
+	before := s.store.List(scope).Checked
 	s.run()
-	s.wait("fresh", func() bool { return s.Status().LastSuccess.Boot != "" })
+	s.wait("fresh", func() bool { return s.store.List(scope).Checked != before })
 }
