@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"usher/scanner"
@@ -40,6 +41,7 @@ func (c *Client) signedIn(ctx context.Context, op string, once func(context.Cont
 			if call.Trouble != scanner.Denied {
 				return &call
 			}
+			call.Err = fmt.Errorf("AudienceView refuses a fresh sign-in (%w): see that the user of vendor.username may scan for this client; it is tried again in 5 minutes, or at once by `usher tickets refresh`", call.Err)
 			err = &barred{&call}
 		}
 	}

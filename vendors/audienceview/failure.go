@@ -1,7 +1,6 @@
 package audienceview
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 
@@ -152,19 +151,13 @@ func (c *Client) whatToDo(id int64) string {
 	return "AudienceView refuses the user name and password: correct vendor.username or the password (vendor.password_file)" + again
 }
 
-// said is the vendor's own words, plain and short.
+// said is the vendor's short name of the error. Its longer words (errorMessageHTML)
+// may name a ticket or a person, and errors end in logs.
 func said(e *envelope) string {
-	words := ""
-	if e.HTML != nil {
-		words = wire.PlainText(*e.HTML)
-	}
-	if e.Details != nil {
-		words = cmp.Or(words, wire.Plain(e.Details.Name))
-	}
-	if words == "" {
+	if e.Details == nil || wire.Plain(e.Details.Name) == "" {
 		return ""
 	}
-	return ": " + words
+	return ": " + wire.Plain(e.Details.Name)
 }
 
 // fault is a call error of our own, nothing having been sent.

@@ -3,6 +3,7 @@ package audienceview
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -66,8 +67,13 @@ func (s *session) token(ctx context.Context) (string, error) {
 	case <-f.landed:
 		return f.token, f.err
 	case <-ctx.Done():
-		return "", &scanner.CallError{Op: "authenticate", Trouble: scanner.Silent, Err: errors.New("no sign-in in time")}
+		return "", late(ctx)
 	}
+}
+
+// late is the error of a caller who leaves before the sign-in has ended.
+func late(ctx context.Context) error {
+	return &scanner.CallError{Op: "authenticate", Trouble: scanner.Silent, Err: fmt.Errorf("no sign-in in time: %w", ctx.Err())}
 }
 
 // join gives the token, or the sign-in to wait for.
@@ -120,7 +126,7 @@ func (s *session) again(ctx context.Context) error {
 		select {
 		case <-f.landed:
 		case <-ctx.Done():
-			return &scanner.CallError{Op: "authenticate", Trouble: scanner.Silent, Err: errors.New("no sign-in in time")}
+			return late(ctx)
 		}
 		if before == nil {
 			return f.err

@@ -81,7 +81,7 @@ func checkNames(data []byte, known map[string]string) error {
 					return errors.New("a name stands twice in the answer")
 				}
 			}
-			if _, exact := known[string(name)]; !exact {
+			if known[string(name)] != string(name) {
 				if want := otherwise(name, known); want != "" {
 					return fmt.Errorf("%s is written otherwise", want)
 				}

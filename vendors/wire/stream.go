@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"reflect"
+	"sync/atomic"
 	"time"
 
 	"usher/scanner"
@@ -37,14 +39,18 @@ type Stream struct {
 // answer then holds the body. The error is a [scanner.CallError].
 func (c *Client) Open(ctx context.Context, call Call) (*Stream, Answer, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	stalled := time.AfterFunc(longest, cancel)
+	silent := new(atomic.Bool)
+	stalled := time.AfterFunc(longest, func() {
+		silent.Store(true)
+		cancel()
+	})
 	t, err := c.send(ctx, call)
 	if err != nil {
 		stalled.Stop()
 		cancel()
 		return nil, Answer{Op: call.Op}, err
 	}
-	body := &watched{body: t.resp.Body, left: call.limit(), stalled: stalled, cancel: cancel, hangUp: c.hangUp}
+	body := &watched{body: t.resp.Body, left: call.limit(), stalled: stalled, silent: silent, cancel: cancel, hangUp: c.hangUp}
 	t.resp.Body = body
 	if statusError(t.op, t.resp) != nil || foreign(t.resp, nil) != nil {
 		defer body.Close()
@@ -343,6 +349,7 @@ type watched struct {
 	left    int64
 	size    int64
 	stalled *time.Timer
+	silent  *atomic.Bool
 	cancel  context.CancelFunc
 	hangUp  func()
 }
@@ -370,6 +377,9 @@ func (w *watched) Read(p []byte) (int, error) {
 		w.stalled.Reset(longest)
 	case err != io.EOF:
 		w.hangUp()
+		if w.silent.Load() {
+			err = os.ErrDeadlineExceeded
+		}
 	}
 	return n, err
 }

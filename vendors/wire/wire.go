@@ -225,16 +225,16 @@ func (c *Client) read(t *trip, limit int64) (Answer, error) {
 	a := t.answer()
 	body, err := io.ReadAll(io.LimitReader(t.resp.Body, limit+1))
 	switch ended := statusError(t.op, t.resp); {
-	case err != nil && ended != nil:
+	case ended != nil:
+		if err == nil && int64(len(body)) <= limit {
+			a.Body = body
+		}
 		return a, ended
 	case err != nil:
 		c.hangUp()
 		return a, broken(t.op, t.resp.StatusCode, err)
 	case int64(len(body)) > limit:
-		return a, Nonsense(t.op, t.resp.StatusCode, fmt.Errorf("the answer is longer than %d bytes", limit))
-	case ended != nil:
-		a.Body = body
-		return a, ended
+		return a, Nonsense(t.op, t.resp.StatusCode, tooLong(limit))
 	}
 	if err := foreign(t.resp, body); err != nil {
 		return a, Nonsense(t.op, t.resp.StatusCode, err)

@@ -318,6 +318,7 @@ func TestDecodeStrict(t *testing.T) {
 		Section string  `json:"section"`
 		Items   []inner `json:"items"`
 		Next    *inner  `json:"next"`
+		Last    string  `json:"lastName"`
 	}
 	for text, ok := range map[string]bool{
 		`{"section":"a","items":[{"id":1},{"id":2}],"next":null,"more":{"section":"b"}}`: true,
@@ -326,6 +327,7 @@ func TestDecodeStrict(t *testing.T) {
 		`{"x":{"a":1},"y":{"a":1}}`:     true,
 		`{"section":"a","section":"a"}`: false,
 		`{"section":"a","Section":"b"}`: false,
+		`{"lastname":"a"}`:              false,
 		`{"SECTION":"a"}`:               false,
 		`{"\u017fection":"a"}`:          false,
 		`{"ſection":"a"}`:               false,

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"usher/scanner"
+	"usher/vendors"
+)
+
+// start runs the command and gives the two URLs that it prints.
+func start(t *testing.T, args ...string) (vendor, control string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	r, w := io.Pipe()
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, args, w, io.Discard) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+	lines := bufio.NewScanner(r)
+	for _, into := range []*string{&vendor, &control} {
+		if !lines.Scan() {
+			t.Fatal("no URL is printed")
+		}
+		_, *into, _ = strings.Cut(lines.Text(), " ")
+	}
+	return vendor, strings.TrimSuffix(control, "/")
+}
+
+func do(t *testing.T, method, where string, want int) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, where, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != want {
+		t.Errorf("%s %s: %d %s, %v", method, where, resp.StatusCode, body, err)
+	}
+	return string(body)
+}
+
+// A whole story: a client of the real thing against the command, its network
+// switched off and on.
+func TestStory(t *testing.T) {
+	base, control := start(t, "-tickets", "5")
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	v, err := vendors.New("audienceview", map[string]any{
+		"base_url": base, "username": "gate7@example.org", "client_id": 284, "performance_id": 49182,
+	}, vendors.Deps{Environ: []string{"USHER_VENDOR_PASSWORD=demo"}, Transport: transport})
+	if err != nil {
+		t.Fatal(err)
+	}
+	validate := func(code scanner.Code) (scanner.Answer, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		return v.Validator.Validate(ctx, scanner.Ask{Code: code, Direction: scanner.Entry})
+	}
+	if got, err := validate("6nwmw29eo"); err != nil || got.Verdict != scanner.Admit {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	do(t, "POST", control+"/faults?kind=refuse", 204)
+	transport.CloseIdleConnections()
+	if _, err := validate("aj00ymskl"); scanner.CallErrorOf(err).Trouble != scanner.Unreachable {
+		t.Errorf("off: %v", err)
+	}
+	if got := do(t, "GET", control+"/faults", 200); !strings.Contains(got, `"refuse"`) {
+		t.Errorf("faults %s", got)
+	}
+	do(t, "DELETE", control+"/faults", 204)
+	if got, err := validate("aj00ymskl"); err != nil || got.Verdict != scanner.Admit {
+		t.Errorf("on again: %+v, %v", got, err)
+	}
+	do(t, "POST", control+"/faults?kind=status&status=503&times=1&call=validateTicket", 204)
+	if _, err := validate("k2voided"); scanner.CallErrorOf(err).Status != 503 {
+		t.Errorf("503: %v", err)
+	}
+	n := 0
+	page, err := v.Lister.List(t.Context(), func(scanner.Ticket, string) error { n++; return nil })
+	if err != nil || n != 9 || !page.Complete {
+		t.Errorf("%d tickets, %+v, %v", n, page, err)
+	}
+	var scans []struct {
+		Barcode string `json:"barcode"`
+		Synced  bool   `json:"synced"`
+	}
+	aside, err := url.Parse(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	aside.Path = "/_sim/scans"
+	if err := json.Unmarshal([]byte(do(t, "GET", aside.String(), 200)), &scans); err != nil || len(scans) != 2 || scans[1].Barcode != "aj00ymskl" {
+		t.Errorf("scans %+v, %v", scans, err)
+	}
+	if err := v.Session.SignOut(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSwitches(t *testing.T) {
+	_, control := start(t)
+	for _, bad := range []string{
+		"/faults", "/faults?kind=nonsense", "/faults?kind=slow&delay=soon", "/faults?kind=status", "/faults?kind=html&times=-1",
+		"/clock?offset=x", "/list?mode=x", "/fail?id=x&times=1", "/generate?performance=1", "/password?user=nobody",
+	} {
+		do(t, "POST", control+bad, 400)
+	}
+	for _, good := range []string{
+		"/faults?kind=slow&delay=1ms", "/clock?offset=-2h", "/list?mode=empty", "/fail?id=16&times=1&call=validateTicket", "/expire",
+		"/generate?performance=49182&count=7", "/password?user=gate7@example.org&password=new",
+	} {
+		do(t, "POST", control+good, 204)
+	}
+	resp, err := http.Post(control+"/tickets", "application/json", strings.NewReader(`[{"performance":49182,"barcode":"new1"}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 204 {
+		t.Errorf("tickets: %d", resp.StatusCode)
+	}
+	if got := do(t, "GET", control+"/calls", 200); strings.TrimSpace(got) != `{"calls":0}` {
+		t.Errorf("calls %s", got)
+	}
+}
+
+func TestLoopbackOnly(t *testing.T) {
+	for _, args := range [][]string{
+		{"-listen", "0.0.0.0:0"}, {"-listen", ":0"}, {"-listen", "192.0.2.1:0"}, {"-control", "0.0.0.0:0"}, {"-listen", "nonsense"},
+		{"-vendor", "nobody"}, {"more"},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := run(ctx, args, io.Discard, io.Discard); err == nil {
+			t.Errorf("%v: no error", args)
+		}
+	}
+}
