@@ -67,9 +67,10 @@ func TestTimes(t *testing.T) {
 		}
 	}
 	// A trusted time of an earlier boot is not given up for the wall.
+	clock.off = 2 * time.Hour
 	b.admit(t, clock, 20)
 	delete(clock.true0, "two")
-	clock.boot = "six"
+	clock.boot, clock.off = "six", 0
 	clock.true0["six"] = noon.Add(-time.Hour)
 	clock.pass(time.Hour)
 	if at = times(); !at[code(20)].Equal(noon.Add(8 * time.Minute)) {
@@ -78,7 +79,7 @@ func TestTimes(t *testing.T) {
 	// What the vendor has already is not contradicted by an uncertain time.
 	clock.boot, clock.off = "seven", -10*time.Hour
 	b.admit(t, clock, 21)
-	clock.boot = "six"
+	clock.boot, clock.off = "six", 0
 	if at = times(); at[code(21)].Before(at[code(20)]) {
 		t.Errorf("a later scan at %v, before %v", at[code(21)], at[code(20)])
 	}

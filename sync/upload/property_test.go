@@ -173,8 +173,8 @@ func TestAnySequenceOfOutcomes(t *testing.T) {
 		start()
 		defer func() { b.Close() }()
 
-		for round := range rapid.IntRange(1, 3).Draw(t, "rounds") {
-			for range rapid.IntRange(1, 15).Draw(t, "scans") {
+		for round := range rapid.IntRange(1, 2).Draw(t, "rounds") {
+			for range rapid.IntRange(1, 10).Draw(t, "scans") {
 				w.scan(t, b, clock)
 			}
 			if rapid.IntRange(0, 2).Draw(t, "outage") == 0 {
