@@ -18,8 +18,11 @@ const patience = 1500 * time.Millisecond
 // bubbleClock tells the time of the test's bubble.
 type bubbleClock struct{}
 
+// began is when every bubble's time begins.
+var began = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
 func (bubbleClock) Now() scanner.Stamp {
-	return scanner.Stamp{Wall: time.Now().UTC(), Boot: "boot", Up: time.Since(time.Time{}), Trusted: true}
+	return scanner.Stamp{Wall: time.Now().UTC(), Boot: "boot", Up: time.Since(began), Trusted: true}
 }
 
 func (bubbleClock) True(s scanner.Stamp) scanner.Instant {
@@ -284,6 +287,22 @@ func TestRetryAfterIsHeeded(t *testing.T) {
 	})
 }
 
+// The second of two scans in flight tells what the first did not.
+func TestRetryAfterOfAnotherScan(t *testing.T) {
+	v := &vendor{}
+	bubble(t, v, func(t *testing.T, l *link.Link) {
+		v.is(0, trouble(scanner.Unreachable))
+		l.Failed(nil)
+		synctest.Wait()
+		l.Failed(&scanner.CallError{Trouble: scanner.Throttled, RetryAfter: 5 * time.Minute, Err: errors.New("quota")})
+		v.probes()
+		settle(4 * time.Minute)
+		if n := len(v.probes()); n > 0 {
+			t.Errorf("%d probes after the vendor asked for five minutes", n)
+		}
+	})
+}
+
 func TestRetryAfterOfAProbe(t *testing.T) {
 	v := &vendor{err: &scanner.CallError{Trouble: scanner.Throttled, RetryAfter: 10 * 365 * 24 * time.Hour, Err: errors.New("quota")}}
 	bubble(t, v, func(t *testing.T, l *link.Link) {
@@ -369,6 +388,7 @@ func TestKickDuringAProbe(t *testing.T) {
 	v := &vendor{takes: time.Hour}
 	bubble(t, v, func(t *testing.T, l *link.Link) {
 		settle(5 * time.Minute)
+		v.probes()
 		for len(v.probes()) == 0 {
 			settle(100 * time.Millisecond)
 		}
