@@ -16,7 +16,7 @@ import (
 //	POST clock?offset=2h   the vendor's clock against the machine's
 //	POST expire            every token expires now
 //	POST list?mode=empty   whole (default), empty, foreign, cut, double
-//	POST fail?call=validateTicket&id=16&times=3&logout=false   error ids
+//	POST fail?call=validateTicket&id=16&times=3&logout=false   error ids; times=0: no more
 //	POST password?user=U&password=P   changes a user's password
 func (s *Sim) Control() http.Handler {
 	mux := http.NewServeMux()
@@ -69,8 +69,8 @@ func (s *Sim) Control() http.Handler {
 	post("fail", func(r *http.Request) error {
 		id, err := strconv.Atoi(r.FormValue("id"))
 		times, err2 := strconv.Atoi(r.FormValue("times"))
-		if err != nil || err2 != nil || times < 1 {
-			return fmt.Errorf("want id=1..17 and times=N")
+		if err != nil || err2 != nil || times < 0 {
+			return fmt.Errorf("want id=1..17 and times=N (0: no more)")
 		}
 		s.Fail(r.FormValue("call"), id, r.FormValue("logout") == "true", times)
 		return nil

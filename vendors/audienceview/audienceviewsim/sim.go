@@ -11,6 +11,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -205,10 +206,14 @@ func (s *Sim) ExpireTokens() {
 }
 
 // Fail makes the next calls of that name (empty: any) answer with an error id,
-// times times; the call is not acted on.
+// times times; the call is not acted on. 0 times: no more of that name.
 func (s *Sim) Fail(call string, id int, logout bool, times int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if times == 0 {
+		s.next = slices.DeleteFunc(s.next, func(o outcome) bool { return o.call == call })
+		return
+	}
 	s.next = append(s.next, outcome{call, id, logout, times})
 }
 
