@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -479,5 +480,59 @@ func TestSearch(t *testing.T) {
 	cancel()
 	if _, err := s.Search(ctx, scope, "mustermann", 7); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+func TestSearchIsSorted(t *testing.T) {
+	s := open(t, t.TempDir())
+	defer s.Close()
+	var list []scanner.Ticket
+	add := func(code scanner.Code, name, section, seat string) {
+		list = append(list, scanner.Ticket{Code: code, Name: name, Section: section, Seat: seat, Status: "valid"})
+	}
+	add("5", "Zoë Meier", "A", "1")
+	add("4", "Änne Meier", "B", "1")
+	add("3", "anne Meier", "A", "10")
+	add("2", "Anne Meier", "A", "9")
+	add("1", "Anne Meier", "A", "9")
+	for i := range 1000 {
+		add(scanner.Code(fmt.Sprint("x", i)), "Meier zuletzt", "", strconv.Itoa(i))
+	}
+	if err := build(t, s, list...); err != nil {
+		t.Fatal(err)
+	}
+	var codes []string
+	got, err := s.Search(t.Context(), scope, "meier", 8)
+	for _, ticket := range got {
+		codes = append(codes, string(ticket.Code))
+	}
+	if diff := cmp.Diff([]string{"1", "2", "3", "4", "x0", "x1", "x2", "x3"}, codes); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
+	}
+}
+
+func TestSearchFindsAPlace(t *testing.T) {
+	s := open(t, t.TempDir())
+	defer s.Close()
+	var list []scanner.Ticket
+	for code, place := range map[scanner.Code][2]string{
+		"1-columns": {"A", "12"}, "2-words": {"Block 3", "Row A Seat 12"}, "3-written": {"", "A12"}, "4-dashed": {"", "A-12"}, "5-zeros": {"A", "012"},
+		"another seat": {"A", "112"}, "another row": {"AA", "12"}, "upside down": {"12", "A"}, "no row": {"", "12"},
+	} {
+		list = append(list, scanner.Ticket{Code: code, Name: "Anna", Section: place[0], Seat: place[1], Status: "valid"})
+	}
+	if err := build(t, s, list...); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"A12", "a 12", "A-12", "A- 12", "anna A 12", "a12 anna", "A012"} {
+		var codes []string
+		got, err := s.Search(t.Context(), scope, text, 20)
+		for _, ticket := range got {
+			codes = append(codes, string(ticket.Code))
+		}
+		slices.Sort(codes)
+		if diff := cmp.Diff([]string{"1-columns", "2-words", "3-written", "4-dashed", "5-zeros"}, codes); err != nil || diff != "" {
+			t.Errorf("%q: %v\n%s", text, err, diff)
+		}
 	}
 }

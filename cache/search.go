@@ -5,7 +5,6 @@ import (
 	"context"
 	"runtime"
 	"runtime/debug"
-	"strings"
 
 	"usher/scanner"
 )
@@ -14,21 +13,25 @@ import (
 // so that it delays neither a look-up nor the end of a generation.
 const searchChunk = 256
 
-// Search gives up to limit tickets of the scope in whose name, order or seat
-// (section included) every word of the query occurs, upper or lower case and
-// accents or not. The order is arbitrary but stable. It reads the whole list,
-// which takes seconds with a million tickets; the context ends it. Damaged
-// records are passed over. A query without words finds nothing.
-func (s *Store) Search(ctx context.Context, scope scanner.Scope, query string, limit int) ([]scanner.Ticket, error) {
-	words := strings.Fields(fold(query))
-	if len(words) == 0 || limit <= 0 {
+// Search gives the tickets of the scope in whose name, order or seat (section
+// included) every word of the text occurs, upper or lower case and accents or not:
+// the first limit of them by name, section and seat. A row or section of one or two
+// letters with a number is one word however it is written ("A12", "A-12", "A 12"),
+// and is also found where the list has it in two columns or with words between.
+//
+// It reads the whole list, which takes seconds with a million tickets; the context
+// ends it. It keeps no more than limit tickets in memory. Damaged records are
+// passed over. A text without words finds nothing.
+func (s *Store) Search(ctx context.Context, scope scanner.Scope, text string, limit int) ([]scanner.Ticket, error) {
+	q := parseQuery(text)
+	if len(q) == 0 || limit <= 0 {
 		return nil, nil
 	}
-	var found []scanner.Ticket
+	found := &hits{limit: limit}
 	// Indexes are the same in every generation of a scope: when a new one comes
 	// in the middle, the search goes on in it.
 	from := []byte{}
-	for from != nil && len(found) < limit {
+	for from != nil {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -40,18 +43,17 @@ func (s *Store) Search(ctx context.Context, scope scanner.Scope, query string, l
 		if !ok {
 			continue
 		}
-		found, from = r.search(words, found, limit, from)
+		from = r.search(q, found, from)
 		g.put(r)
 		runtime.Gosched()
 	}
-	return found, nil
+	return found.tickets(), nil
 }
 
 // search looks through one chunk of records, and tells where the next begins;
 // nil: at the end, or where the file cannot be read any further.
-func (r *reader) search(words []string, found []scanner.Ticket, limit int, from []byte) (all []scanner.Ticket, next []byte) {
+func (r *reader) search(q query, found *hits, from []byte) (next []byte) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	all = found
 	defer func() {
 		if recover() != nil {
 			next = nil
@@ -59,26 +61,16 @@ func (r *reader) search(words []string, found []scanner.Ticket, limit int, from 
 	}()
 	key, value := r.cursor.Seek(from)
 	for range searchChunk {
-		if key == nil || len(all) == limit || bytes.Compare(key, from) < 0 {
-			return all, nil
+		if key == nil || bytes.Compare(key, from) < 0 {
+			return nil
 		}
-		if t, err := r.open(key, value); err == nil && matches(&t, words) {
-			all = append(all, t)
+		if t, err := r.open(key, value); err == nil && q.matches(&t) {
+			found.add(t)
 		}
 		key, value = r.cursor.Next()
 	}
 	if bytes.Compare(key, from) <= 0 { // the end, or damage that leads in a circle
-		return all, nil
+		return nil
 	}
-	return all, bytes.Clone(key)
-}
-
-func matches(t *scanner.Ticket, words []string) bool {
-	text := fold(t.Name + "\n" + t.Order + "\n" + t.Section + " " + t.Seat)
-	for _, word := range words {
-		if !strings.Contains(text, word) {
-			return false
-		}
-	}
-	return true
+	return bytes.Clone(key)
 }
