@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -327,6 +328,28 @@ func TestAnImportBlocksNobody(t *testing.T) {
 	if err := s.Now(t.Context()); err != nil || s.count() != 4 || s.Status() != (refresh.Status{}) {
 		t.Errorf("afterwards: %d tickets, %v, %+v", s.count(), err, s.Status())
 	}
+}
+
+// slow gives one byte at a time.
+type slow struct{ text string }
+
+func (s *slow) Read(p []byte) (int, error) {
+	time.Sleep(9 * time.Second)
+	n := copy(p[:1], s.text)
+	s.text = s.text[n:]
+	return n, nil
+}
+
+func TestAnImportThatDripsEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		begun := time.Now()
+		err := s.Import(t.Context(), "usb.csv", &slow{list(1000)})
+		if took := time.Since(begun); err == nil || !strings.Contains(err.Error(), "the list came too slowly") || took > time.Minute || s.count() != 0 {
+			t.Errorf("after %s: %v, %d tickets", took, err, s.count())
+		}
+		s.halt()
+	})
 }
 
 // TestAListPutOverTheManifestsIsNoticed: an import that was begun before a reload
