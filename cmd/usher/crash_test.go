@@ -98,41 +98,54 @@ func ready(s control.Status) bool { return s.State == control.Ready }
 // lanes scan as fast as they can, the daemon dies again and again, and in the end
 // the journal holds every green light that was seen, once, in order.
 func TestKilledAtAnyPointEveryGreenIsThereOnce(t *testing.T) {
-	ctx := t.Context()
-	lanes := []string{"lane-1", "lane-2"}
-	r := newRig(t, 60000, "", lanes...)
+	r := newRig(t, 60000, "", "lane-1", "lane-2")
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
-
-	seen := map[string]control.Event{}
-	next := map[string]int{"lane-1": 0, "lane-2": 30000}
+	lives := newLives(t, r, []string{"lane-1", "lane-2"}, ticketCode, 30000, seed)
 	for range kills {
-		if err := r.Start(ctx, ready); err != nil {
-			t.Fatal(err)
-		}
-		life(t, r, lanes, next, time.Duration(random.IntN(60_000))*time.Microsecond, seen)
+		start(t, r)
+		lives.one()
 	}
-	if len(seen) < 10*kills {
-		t.Errorf("only %d green lights in %d lives: the test is not under load", len(seen), kills)
+	if len(lives.seen) < 10*kills {
+		t.Errorf("only %d green lights in %d lives: the test is not under load", len(lives.seen), kills)
 	}
-	if err := r.Start(ctx, ready); err != nil {
-		t.Fatal(err)
-	}
-	books(t, r, seen)
-	t.Logf("%d green lights seen over %d kills", len(seen), kills)
+	start(t, r)
+	books(t, r, lives.seen)
+	t.Logf("%d green lights seen over %d kills", len(lives.seen), kills)
 }
 
-// life feeds the lanes until the daemon is killed after the given time, and adds
-// every green light that was seen.
-func life(t *testing.T, r *rig.Rig, lanes []string, next map[string]int, lasts time.Duration, seen map[string]control.Event) {
-	t.Helper()
-	stream, err := r.Client.Follow(t.Context())
+// lives are a daemon's, each ended by SIGKILL at a random point under load.
+type lives struct {
+	t      *testing.T
+	rig    *rig.Rig
+	lanes  []string
+	code   func(int) string
+	random *rand.Rand
+	next   map[string]int
+	// seen are the green lights of all lives, by id.
+	seen map[string]control.Event
+}
+
+// newLives gives each lane its own share of the codes.
+func newLives(t *testing.T, r *rig.Rig, lanes []string, code func(int) string, share int, seed uint64) *lives {
+	l := &lives{t: t, rig: r, lanes: lanes, code: code, random: rand.New(rand.NewPCG(seed, 0)), next: map[string]int{}, seen: map[string]control.Event{}}
+	for i, lane := range lanes {
+		l.next[lane] = i * share
+	}
+	return l
+}
+
+// one feeds the lanes of a running daemon until it is killed, and adds every
+// green light that was seen.
+func (l *lives) one() {
+	l.t.Helper()
+	lasts := time.Duration(l.random.IntN(60_000)) * time.Microsecond
+	stream, err := l.rig.Client.Follow(l.t.Context())
 	if err != nil {
-		t.Fatal(err)
+		l.t.Fatal(err)
 	}
 	open := map[string]chan struct{}{}
-	for _, lane := range lanes {
+	for _, lane := range l.lanes {
 		open[lane] = make(chan struct{}, ahead)
 	}
 	var wg sync.WaitGroup
@@ -143,18 +156,20 @@ func life(t *testing.T, r *rig.Rig, lanes []string, next map[string]int, lasts t
 			if err != nil {
 				return
 			}
-			<-open[e.Scanner]
+			if e.Kind == "" {
+				<-open[e.Scanner]
+			}
 			if e.Verdict == scanner.Admit && !e.Repeat {
-				if _, twice := seen[e.ID]; twice {
-					t.Errorf("green light %s shown twice", e.ID)
+				if _, twice := l.seen[e.ID]; twice {
+					l.t.Errorf("green light %s shown twice", e.ID)
 				}
-				seen[e.ID] = e
+				l.seen[e.ID] = e
 			}
 		}
 	})
-	ctx, stop := context.WithCancel(t.Context())
+	ctx, stop := context.WithCancel(l.t.Context())
 	var mu sync.Mutex // guards next
-	for _, lane := range lanes {
+	for _, lane := range l.lanes {
 		wg.Go(func() {
 			for {
 				select {
@@ -163,30 +178,30 @@ func life(t *testing.T, r *rig.Rig, lanes []string, next map[string]int, lasts t
 					return
 				}
 				mu.Lock()
-				code := ticketCode(next[lane])
-				next[lane]++
+				code := l.code(l.next[lane])
+				l.next[lane]++
 				mu.Unlock()
-				if r.Scan(lane, code) != nil {
+				if l.rig.Scan(lane, code) != nil {
 					return
 				}
 			}
 		})
 	}
 	<-time.After(lasts)
-	if err := r.Kill(); err != nil {
-		t.Error(err)
+	if err := l.rig.Kill(); err != nil {
+		l.t.Error(err)
 	}
 	stop()
 	// A lane blocks in its write once nobody reads: a fresh cable frees it.
-	for _, lane := range lanes {
-		if err := r.Lane(lane).Unplug(); err != nil {
-			t.Error(err)
+	for _, lane := range l.lanes {
+		if err := l.rig.Lane(lane).Unplug(); err != nil {
+			l.t.Error(err)
 		}
 	}
 	wg.Wait()
-	for _, lane := range lanes {
-		if err := r.Lane(lane).Plug(); err != nil {
-			t.Fatal(err)
+	for _, lane := range l.lanes {
+		if err := l.rig.Lane(lane).Plug(); err != nil {
+			l.t.Fatal(err)
 		}
 	}
 }
@@ -197,6 +212,7 @@ type exported struct {
 	Scanner string `json:"scanner"`
 	Code    string `json:"code"`
 	Verdict string `json:"verdict"`
+	Fate    string `json:"fate"`
 }
 
 func export(t *testing.T, r *rig.Rig) []exported {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -16,6 +17,8 @@ import (
 	"usher/configs"
 	"usher/scanner"
 	"usher/sync/clock"
+	"usher/vendors"
+	"usher/vendors/wire"
 )
 
 // grade says how bad a finding is.
@@ -70,6 +73,7 @@ func inspect(ctx context.Context, configPath string, environ []string) findings 
 	status := inspectDaemon(ctx, &f, cfg)
 	inspectScanners(ctx, &f, cfg, status)
 	inspectManifest(ctx, &f, cfg)
+	inspectVendor(ctx, &f, cfg)
 	inspectClock(&f, cfg)
 	return f
 }
@@ -211,6 +215,71 @@ func inspectManifest(ctx context.Context, f *findings, cfg *configs.Config) {
 		return
 	}
 	f.add("offline.manifest", gradeOK, "%s: %d tickets", path, n)
+}
+
+// signInTime bounds a sign-in: a vendor that takes longer is no use at a gate.
+const signInTime = 15 * time.Second
+
+// inspectVendor signs in as the daemon does, and compares clocks by the answer.
+func inspectVendor(ctx context.Context, f *findings, cfg *configs.Config) {
+	c, err := clock.New(trustOf(cfg))
+	if err != nil {
+		f.add("vendor", gradeFail, "%v", err)
+		return
+	}
+	var off time.Duration
+	var seen bool
+	vendor, err := openVendor(cfg, vendors.Deps{
+		Event: cfg.Gate.Event, Version: version(), Clock: c, Environ: os.Environ(),
+		Observe: func(o wire.Observation) {
+			trip, _ := o.Received.Since(o.Sent)
+			off, seen = o.Received.Wall.Sub(o.Date.Add(time.Second/2+trip/2)), true
+		},
+	})
+	if err != nil {
+		f.add("vendor", gradeFail, "%v", err)
+		return
+	}
+	if vendor.Session == nil {
+		f.add("vendor", gradeOK, "%s: never asked", cfg.Vendor.Name)
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, signInTime)
+	defer cancel()
+	begun := time.Now()
+	if err := vendor.Session.SignIn(ctx); err != nil {
+		f.add("vendor", gradeFail, "%s: %v%s", cfg.Vendor.Name, err, hint(vendor.Session.Status().Problem))
+		return
+	}
+	took := time.Since(begun)
+	if took > cfg.Online.Patience {
+		f.add("vendor", gradeWarn, "%s: signed in, but it took %s: longer than online.patience, scans would be decided offline", cfg.Vendor.Name, took.Round(time.Millisecond))
+	} else {
+		f.add("vendor", gradeOK, "%s: signed in, %s", cfg.Vendor.Name, took.Round(time.Millisecond))
+	}
+	if expires := vendor.Session.Status().PasswordExpiresAt; !expires.IsZero() && time.Until(expires) < passwordWarning {
+		f.add("vendor", gradeWarn, "the password expires on %s: change it before", expires.Format("2 Jan 2006"))
+	}
+	if seen && off.Abs() > clockWarning {
+		f.add("clock", gradeWarn, "%s away from the vendor's clock: scans are uploaded with corrected times, but turn NTP on (timedatectl set-ntp true)", off.Round(time.Second))
+	}
+	if err := vendor.Session.SignOut(ctx); err != nil {
+		f.add("vendor", gradeWarn, "not signed out: %v", err)
+	}
+}
+
+const (
+	// passwordWarning is how long before its end a password is worth a word.
+	passwordWarning = 7 * 24 * time.Hour
+	// clockWarning is how far a clock may be off before it is.
+	clockWarning = 5 * time.Second
+)
+
+func hint(problem string) string {
+	if problem == "" {
+		return ""
+	}
+	return "; " + problem
 }
 
 func inspectClock(f *findings, cfg *configs.Config) {

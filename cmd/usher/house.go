@@ -227,12 +227,16 @@ func (h *house) Parked(_ context.Context, limit int) ([]control.ParkedEntry, err
 
 // Requeue puts a parked entry back into the outbox.
 func (h *house) Requeue(ctx context.Context, seq uint64, by string) error {
-	return h.journal.Requeue(ctx, seq, by)
+	err := h.journal.Requeue(ctx, seq, by)
+	h.wakeUpload()
+	return err
 }
 
 // RequeueAll does so with all of them.
 func (h *house) RequeueAll(ctx context.Context, by string) (int, error) {
-	return h.journal.RequeueAll(ctx, by)
+	n, err := h.journal.RequeueAll(ctx, by)
+	h.wakeUpload()
+	return n, err
 }
 
 // Acknowledge says that a person has taken care of a parked entry.
@@ -258,7 +262,14 @@ func uncertainty(i scanner.Instant) time.Duration { return i.Latest.Sub(i.Earlie
 // show tells every follower, and wakes the upload of what it owes.
 func (h *house) show(out scanner.Outcome) {
 	h.feed.Publish(control.EventOf(out))
-	if h.parley.upload != nil && out.Fate == scanner.FatePending && !out.Repeat {
+	if out.Fate == scanner.FatePending && !out.Repeat {
+		h.wakeUpload()
+	}
+}
+
+// wakeUpload says that there is something to send.
+func (h *house) wakeUpload() {
+	if h.parley.upload != nil {
 		h.parley.upload.Kick()
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"usher/scanner"
 	"usher/scanner/gate"
 	"usher/sync/journal"
+	"usher/sync/refresh"
 )
 
 // Status is the daemon's state as support reads it, from memory.
@@ -81,9 +82,7 @@ func (h *house) problems(live *setup, stored journal.Status, s control.Status) [
 	}
 	problems = append(problems, stored.Problems...)
 	problems = append(problems, h.tickets.Status().Problems...)
-	if problem := live.refresh.Status().Problem; problem != "" {
-		problems = append(problems, "ticket list not refreshed: "+problem)
-	}
+	problems = append(problems, h.listProblems(live)...)
 	problems = append(problems, h.vendorProblems(live)...)
 	if waited := h.gate.Stuck(); waited > stuckAfter {
 		problems = append(problems, fmt.Sprintf("a scan has waited %s for its verdict: the disk may be failing", waited.Round(time.Second)))
@@ -98,6 +97,22 @@ func (h *house) problems(live *setup, stored journal.Status, s control.Status) [
 	}
 	if s.Conflicts > 0 {
 		problems = append(problems, fmt.Sprintf("%d conflicts: admitted here, and the vendor knew of another entry", s.Conflicts))
+	}
+	return problems
+}
+
+// listProblems say why the list is not up to date. A vendor that cannot be asked
+// is the link's to tell.
+func (h *house) listProblems(live *setup) []string {
+	states := []refresh.Status{live.refresh.Status()}
+	if lists := h.parley.lists; lists != nil && h.parley.link.Reachable() {
+		states = append(states, lists.Status())
+	}
+	var problems []string
+	for _, st := range states {
+		if st.Problem != "" {
+			problems = append(problems, "ticket list not refreshed: "+st.Problem)
+		}
 	}
 	return problems
 }

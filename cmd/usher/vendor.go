@@ -154,8 +154,13 @@ func (h *house) vendorProblems(live *setup) []string {
 		}
 	}
 	if u := h.parley.upload; u != nil {
-		if warning := u.Status().Warning; warning != "" {
-			problems = append(problems, warning)
+		st := u.Status()
+		if st.Warning != "" {
+			problems = append(problems, st.Warning)
+		}
+		// While the vendor cannot be reached, that is the link's to tell.
+		if st.Problem != "" && h.parley.link.Reachable() {
+			problems = append(problems, "not uploaded: "+st.Problem)
 		}
 	}
 	return problems
@@ -176,7 +181,7 @@ func (h *house) syncVendor(ctx context.Context, live *setup, result *control.Syn
 	}
 	if h.parley.upload != nil {
 		counts, err := h.parley.upload.Now(ctx)
-		result.Uploaded = counts.Taken + counts.Conflicts
+		result.Uploaded = counts.Taken
 		note(err)
 	}
 	if h.parley.lists != nil {

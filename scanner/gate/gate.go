@@ -50,7 +50,7 @@ type Config struct {
 	Uploads bool
 }
 
-// Deps are the rooms around the gate. All fields but Link are required.
+// Deps are the rooms around the gate. All fields but Link and Ended are required.
 type Deps struct {
 	Clock   scanner.Clock
 	Tickets scanner.Tickets
@@ -62,6 +62,9 @@ type Deps struct {
 	NewID func() string
 	// Show is told every outcome once it may be shown. It must not wait.
 	Show func(scanner.Outcome)
+	// Ended is told when a movement's own call to the vendor has ended: it may be
+	// uploaded. It must not wait; nil only where no Config has a Validator.
+	Ended func()
 	Log  *slog.Logger
 }
 

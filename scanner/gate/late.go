@@ -9,6 +9,7 @@ import (
 
 // late draws the consequences of a reply to a scan that was judged without it.
 func (g *Gate) late(ctx context.Context, c *call, r reply) {
+	defer g.Ended()
 	defer g.running.remove(c.outcome.ID)
 	green := c.outcome.Verdict == scanner.Admit
 	var err error

@@ -49,7 +49,7 @@ func onlineDoor(t *testing.T, tickets ...scanner.Ticket) (*door, *script, *wire)
 	d.cfg.Validator, d.cfg.Uploads, d.cfg.InDoubt = v, true, scanner.PolicyAdmit
 	d.cfg.Patience, d.cfg.Timeout = 20*time.Millisecond, time.Minute
 	d.Gate = gate.New(d.cfg, gate.Deps{
-		Clock: d.clock, Tickets: d.tickets, Journal: d.journal, Link: w, NewID: counter(), Show: d.show, Log: d.Log,
+		Clock: d.clock, Tickets: d.tickets, Journal: d.journal, Link: w, NewID: counter(), Show: d.show, Ended: func() {}, Log: d.Log,
 	})
 	t.Cleanup(d.Drain)
 	return d, v, w
@@ -207,7 +207,7 @@ func TestDoubtSurvivesARestart(t *testing.T) {
 	d, v, w := onlineDoor(t, scanner.Ticket{Code: "AAA111"})
 	doubt(t, d, v)
 	d.restart(false)
-	d.Gate = gate.New(d.cfg, gate.Deps{Clock: d.clock, Tickets: d.tickets, Journal: d.journal, Link: w, NewID: counter(), Show: d.show, Log: d.Log})
+	d.Gate = gate.New(d.cfg, gate.Deps{Clock: d.clock, Tickets: d.tickets, Journal: d.journal, Link: w, NewID: counter(), Show: d.show, Ended: func() {}, Log: d.Log})
 	v.answers <- entered
 	if out := d.want(d.scan("lane-1", "WALKUP-1"), scanner.Admit, scanner.OK); !out.Late {
 		t.Error("not marked late")
@@ -294,7 +294,7 @@ func TestAnOpenAttemptExplainsALateAlreadyEntered(t *testing.T) {
 
 func TestTheVendorsYesIsGreenThoughTheDiskFails(t *testing.T) {
 	d, v, w := onlineDoor(t, scanner.Ticket{Code: "AAA111"})
-	d.Gate = gate.New(d.cfg, gate.Deps{Clock: d.clock, Tickets: d.tickets, Journal: fullDisk{d.journal}, Link: w, NewID: counter(), Show: d.show, Log: d.Log})
+	d.Gate = gate.New(d.cfg, gate.Deps{Clock: d.clock, Tickets: d.tickets, Journal: fullDisk{d.journal}, Link: w, NewID: counter(), Show: d.show, Ended: func() {}, Log: d.Log})
 	v.answers <- yes
 	out := d.want(d.scan("lane-1", "AAA111"), scanner.Admit, scanner.OK)
 	if rec, fate, err := d.journal.Record(out.Seq); err != nil || rec.ID != out.ID || fate != scanner.FateConfirmed {

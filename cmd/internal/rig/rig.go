@@ -4,6 +4,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,6 +43,8 @@ type Options struct {
 	Bin string
 	// Lanes name the scanners.
 	Lanes []string
+	// Vendor is the vendor's block in YAML; empty: a manifest.
+	Vendor string
 	// Extra is appended to the configuration: whole sections in YAML.
 	Extra string
 	Log   io.Writer
@@ -61,7 +64,8 @@ func New(o Options) (*Rig, error) {
 		r.lanes[name] = pty
 		fmt.Fprintf(&scanners, "  - { name: %s, driver: serial, port: %s }\n", name, pty.Path())
 	}
-	config := fmt.Sprintf("state_dir: %s\nstatus: { socket: %s }\nvendor: { name: manifest }\n", r.path("state"), r.Client.Path)
+	vendor := cmp.Or(o.Vendor, "{ name: manifest }")
+	config := fmt.Sprintf("state_dir: %s\nstatus: { socket: %s }\nvendor: %s\n", r.path("state"), r.Client.Path, vendor)
 	if scanners.Len() > 0 {
 		config += "scanners:\n" + scanners.String()
 	}
