@@ -23,17 +23,27 @@ import (
 
 func main() {
 	bin := flag.String("usher", "", "the usher binary to run")
+	sim := flag.String("vendorsim", "", "the vendor's simulator to run")
 	story := flag.Bool("story", false, "play the story and end")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *bin, *story); err != nil && !errors.Is(err, context.Canceled) {
+	if err := run(ctx, *bin, *sim, *story); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, bin string, storyOnly bool) (err error) {
+func run(ctx context.Context, bin, sim string, storyOnly bool) error {
+	if err := onDevice(func(dir string, log *os.File) error { return offlineNight(ctx, dir, bin, log) }); err != nil {
+		return err
+	}
+	return onDevice(func(dir string, log *os.File) error { return vendorNight(ctx, dir, bin, sim, log, storyOnly) })
+}
+
+// onDevice plays in a directory of its own; where it fails, the daemon's log
+// says more.
+func onDevice(play func(dir string, log *os.File) error) (err error) {
 	dir, err := os.MkdirTemp("", "usher-demo-")
 	if err != nil {
 		return err
@@ -44,6 +54,38 @@ func run(ctx context.Context, bin string, storyOnly bool) (err error) {
 		return err
 	}
 	defer log.Close()
+	if err := play(dir, log); err != nil && !errors.Is(err, context.Canceled) {
+		text, _ := os.ReadFile(log.Name())
+		return fmt.Errorf("%w\n--- the daemon's log ---\n%s", err, text)
+	}
+	return nil
+}
+
+// vendorNight plays with a vendor, and then lets a person type.
+func vendorNight(ctx context.Context, dir, bin, sim string, log *os.File, storyOnly bool) (err error) {
+	v, err := startVendor(ctx, sim)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, v.stop()) }()
+	r, err := vendorRig(dir, bin, v, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	s := newStage(r)
+	if err := s.playVendor(ctx, v); err != nil || storyOnly {
+		return err
+	}
+	return s.typing(ctx, os.Stdin, v)
+}
+
+func newStage(r *rig.Rig) *stage {
+	return &stage{rig: r, out: os.Stdout, colour: term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("NO_COLOR") == ""}
+}
+
+// offlineNight plays with nothing but a list.
+func offlineNight(ctx context.Context, dir, bin string, log *os.File) (err error) {
 	r, err := rig.New(rig.Options{Dir: dir, Bin: bin, Lanes: []string{"lane-1", "lane-2"}, Log: log, Extra: settings(dir)})
 	if err != nil {
 		return err
@@ -52,15 +94,7 @@ func run(ctx context.Context, bin string, storyOnly bool) (err error) {
 	if err := os.WriteFile(r.Manifest(), []byte(list(time.Now())), 0o600); err != nil {
 		return err
 	}
-	s := &stage{rig: r, out: os.Stdout, colour: term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("NO_COLOR") == ""}
-	if err := s.play(ctx); err != nil {
-		text, _ := os.ReadFile(log.Name())
-		return fmt.Errorf("%w\n--- the daemon's log ---\n%s", err, text)
-	}
-	if storyOnly {
-		return nil
-	}
-	return s.typing(ctx, os.Stdin)
+	return newStage(r).play(ctx)
 }
 
 // settings are the demo's gate. The site vouches for the clock here, since a
@@ -89,10 +123,12 @@ func list(now time.Time) string {
 }
 
 // typing lets a person scan by hand.
-func (s *stage) typing(ctx context.Context, in io.Reader) error {
+func (s *stage) typing(ctx context.Context, in io.Reader, v *vendorsim) error {
 	s.say("")
 	s.say("Now you: type a code and press Enter (an empty line ends). These are in the list:")
-	s.say("  ADA-1815-LOVELACE  ALAN-1912-TURING  GRACE-1906-HOPPER  VERA-1928-RUBIN  TIM-1955-LEE")
+	s.say("  aj00ymskl  k2vvoided  k2scanned  g49182x0000010  g49182x0000011 ...")
+	s.say("Take the vendor's network away, and give it back:")
+	s.say("  curl -X POST '%sfaults?kind=blackhole'      curl -X DELETE '%sfaults'", v.control, v.control)
 	s.say("Look inside from another terminal:")
 	s.say("  %s --socket %s status", s.rig.Bin, s.rig.Client.Path)
 	lines := make(chan string)

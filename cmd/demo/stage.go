@@ -46,8 +46,11 @@ func (s *stage) play(ctx context.Context) error {
 
 // start runs the daemon, waits for its list and scanners, and follows it.
 func (s *stage) start(ctx context.Context) error {
-	err := s.rig.Start(ctx, func(st control.Status) bool { return st.State == control.Ready })
-	if err != nil {
+	return s.startUntil(ctx, func(st control.Status) bool { return st.State == control.Ready })
+}
+
+func (s *stage) startUntil(ctx context.Context, ok func(control.Status) bool) error {
+	if err := s.rig.Start(ctx, ok); err != nil {
 		return err
 	}
 	stream, err := s.rig.Client.Follow(ctx)
@@ -105,7 +108,7 @@ func (s *stage) refusals(ctx context.Context) error {
 }
 
 func (s *stage) supervisor(ctx context.Context) error {
-	s.chapter("Tim's train is tomorrow at dawn; a supervisor lets him in tonight, by name.")
+	s.chapter("Tim's ticket was sold for the wrong day; a supervisor lets him in, by name.")
 	if err := s.scan(ctx, lane2, "TIM-1955-LEE", scanner.Refuse, scanner.TooEarly); err != nil {
 		return err
 	}

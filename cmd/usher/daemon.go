@@ -152,7 +152,7 @@ func (d *usherd) run(ctx context.Context, cfg *configs.Config, faults configs.Fa
 	h.gate = gate.New(first.gate, gate.Deps{
 		Clock: d.clock, Tickets: d.tickets, Journal: d.journal, Link: h.parley.gateLink(), NewID: newID,
 		Show: h.show, Ended: h.wakeUpload,
-		Log:  d.log.With("room", "gate"),
+		Log: d.log.With("room", "gate"),
 	})
 	d.superviseLanes(first, nil)
 	h.live.Store(first)

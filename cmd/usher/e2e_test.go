@@ -182,9 +182,16 @@ func TestAFaultyManifestChangesNothing(t *testing.T) {
 	r := newRig(t, 10, "", "lane-1")
 	start(t, r)
 	bad := filepath.Join(r.Dir, "new.csv")
+	// As many rows as the list before, or it is taken for half a copy.
+	good := func(end string) (rows string) {
+		for i := range 10 {
+			rows += ticketCode(i) + end + "\n"
+		}
+		return rows
+	}
 	for what, tt := range map[string]struct{ rows, want string }{
-		"malformed": {"code,valid_from\nA-1,tomorrow\n", "new.csv:2"},
-		"twice":     {"code\nA-1\nA-2\nA-1\n", "new.csv:4"},
+		"malformed": {"code,valid_from\n" + good(",") + "A-1,tomorrow\n", "new.csv:12"},
+		"twice":     {"code\n" + good("") + "A-1\nA-2\nA-1\n", "new.csv:14"},
 	} {
 		if err := os.WriteFile(bad, []byte(tt.rows), 0o600); err != nil {
 			t.Fatal(err)

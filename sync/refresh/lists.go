@@ -128,6 +128,10 @@ func (l *Lists) after(err error) time.Duration {
 // is not nil, how many tickets came so far.
 func (l *Lists) Now(ctx context.Context, progress func(n int)) error { return l.fetch(ctx, progress) }
 
+// errEmpty ends a build of a list that says nothing: outside its window a vendor
+// lists no tickets, which is no reason to forget those it listed before.
+var errEmpty = errors.New("empty list")
+
 // errUnchanged ends a build whose list is the one that is there.
 var errUnchanged = errors.New("list unchanged")
 
@@ -146,8 +150,12 @@ func (l *Lists) fetch(ctx context.Context, progress func(int)) error {
 	l.mu.Lock()
 	l.notBefore = time.Now().Add(restFactor * took)
 	l.mu.Unlock()
-	if errors.Is(err, errUnchanged) {
+	switch {
+	case errors.Is(err, errUnchanged):
 		l.o.Store.Checked(l.o.Scope, begun)
+		err = nil
+	case errors.Is(err, errEmpty):
+		l.o.Log.Info("the vendor lists no tickets now; the list before stays")
 		err = nil
 	}
 	l.ended(err)
@@ -168,6 +176,9 @@ func (l *Lists) load(ctx context.Context, begun scanner.Stamp, progress func(int
 		})
 		if err != nil {
 			return err
+		}
+		if sum == ([sha256.Size]byte{}) && !page.Complete {
+			return errEmpty
 		}
 		print := hex.EncodeToString(sum[:])
 		if page.Complete {
