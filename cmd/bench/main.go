@@ -21,20 +21,15 @@ const rounds = 5
 // bench is one run.
 type bench struct {
 	bin     string
+	sim     string
 	dir     string
 	million int
-	rows    []row
-}
-
-// row is one line of the report.
-type row struct {
-	what, goal, got string
-	met             bool
 }
 
 func main() {
 	var b bench
 	flag.StringVar(&b.bin, "usher", "", "the usher binary to measure")
+	flag.StringVar(&b.sim, "vendorsim", "", "the vendor's simulator to drain into")
 	flag.StringVar(&b.dir, "dir", "", "a directory on the disk to measure (default: a temporary one)")
 	flag.IntVar(&b.million, "tickets", 1_000_000, "how many tickets a million is, for a quick look")
 	child := flag.String("load", "", "load a list into this directory and end (used by the bench itself)")
@@ -57,7 +52,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
 	for _, measure := range []func(context.Context) error{
-		b.admit, b.lanes, b.load, b.refresh, b.start, b.memory, b.idle,
+		b.admit, b.lanes, b.load, b.refresh, b.start, b.memory, b.idle, b.drain,
 	} {
 		if err := measure(ctx); err != nil {
 			return err

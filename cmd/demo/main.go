@@ -63,12 +63,17 @@ func onDevice(play func(dir string, log *os.File) error) (err error) {
 
 // vendorNight plays with a vendor, and then lets a person type.
 func vendorNight(ctx context.Context, dir, bin, sim string, log *os.File, storyOnly bool) (err error) {
-	v, err := startVendor(ctx, sim)
+	v, err := rig.StartVendor(ctx, sim, 200)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, v.stop()) }()
-	r, err := vendorRig(dir, bin, v, log)
+	defer func() { err = errors.Join(err, v.Stop()) }()
+	options, err := v.Options(dir, bin, lane1, lane2)
+	if err != nil {
+		return err
+	}
+	options.Log = log
+	r, err := rig.New(options)
 	if err != nil {
 		return err
 	}
@@ -123,12 +128,12 @@ func list(now time.Time) string {
 }
 
 // typing lets a person scan by hand.
-func (s *stage) typing(ctx context.Context, in io.Reader, v *vendorsim) error {
+func (s *stage) typing(ctx context.Context, in io.Reader, v *rig.Vendorsim) error {
 	s.say("")
 	s.say("Now you: type a code and press Enter (an empty line ends). These are in the list:")
 	s.say("  aj00ymskl  k2vvoided  k2scanned  g49182x0000010  g49182x0000011 ...")
 	s.say("Take the vendor's network away, and give it back:")
-	s.say("  curl -X POST '%sfaults?kind=blackhole'      curl -X DELETE '%sfaults'", v.control, v.control)
+	s.say("  curl -X POST '%sfaults?kind=blackhole'      curl -X DELETE '%sfaults'", v.Control, v.Control)
 	s.say("Look inside from another terminal:")
 	s.say("  %s --socket %s status", s.rig.Bin, s.rig.Client.Path)
 	lines := make(chan string)

@@ -65,7 +65,7 @@ type Deps struct {
 	// Ended is told when a movement's own call to the vendor has ended: it may be
 	// uploaded. It must not wait; nil only where no Config has a Validator.
 	Ended func()
-	Log  *slog.Logger
+	Log   *slog.Logger
 }
 
 // Gate judges scans. Its methods are safe for concurrent use.
