@@ -105,7 +105,7 @@ func (g *Gate) Configure(cfg Config) {
 	defer g.mu.Unlock()
 	for _, l := range g.lanes {
 		l.mu.Lock()
-		l.judged = nil
+		l.judged, l.order = nil, nil
 		l.mu.Unlock()
 	}
 }

@@ -35,6 +35,15 @@ type lane struct {
 	busy   bool
 	since  scanner.Stamp
 	judged map[passage]*judged
+	// order is in which they were judged, oldest first; a passage judged again is
+	// in it again.
+	order []aged
+}
+
+// aged is a place in a lane's order.
+type aged struct {
+	passage
+	*judged
 }
 
 // passage is one ticket going one way, whatever prefix its reading had.
@@ -113,10 +122,15 @@ func (j *judged) covers(at scanner.Stamp) bool {
 func (l *lane) remember(p passage, readAt, verdictAt scanner.Stamp, out scanner.Outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for old, j := range l.judged {
-		if passed, ok := verdictAt.Since(j.verdictAt); !ok || passed > max(repeatFor, recallFor) {
-			delete(l.judged, old)
+	for len(l.order) > 0 {
+		oldest := l.order[0]
+		if passed, ok := verdictAt.Since(oldest.verdictAt); ok && passed <= max(repeatFor, recallFor) {
+			break
 		}
+		if l.judged[oldest.passage] == oldest.judged {
+			delete(l.judged, oldest.passage)
+		}
+		l.order = l.order[1:]
 	}
 	l.put(p, &judged{readAt: readAt, verdictAt: verdictAt, outcome: out})
 }
@@ -126,6 +140,7 @@ func (l *lane) put(p passage, j *judged) {
 		l.judged = map[passage]*judged{}
 	}
 	l.judged[p] = j
+	l.order = append(l.order, aged{p, j})
 }
 
 // overtaken forgets what the lane knows of the ticket: a person has acted on it

@@ -65,7 +65,7 @@ func (s *scan) online(ctx context.Context, mark scanner.Mark) scanner.Outcome {
 	}
 	s.gate.Link.Failed(nil)
 	s.call = c
-	c.outcome = s.offline(ctx)
+	c.outcome = s.offline(ctx, nil)
 	return c.outcome
 }
 
@@ -130,7 +130,7 @@ func (s *scan) answered(ctx context.Context, c *call, r reply, mark scanner.Mark
 		if !scanner.CallErrorOf(r.err).MaybeSent {
 			s.unsent = c.attempt
 		}
-		return s.offline(ctx)
+		return s.offline(ctx, nil)
 	}
 	s.gate.Link.Answered()
 	doubted := s.doubted(c.attempt)
@@ -147,6 +147,9 @@ func (s *scan) answered(ctx context.Context, c *call, r reply, mark scanner.Mark
 // doubted gives the ticket's open attempts in this direction that are young
 // enough to explain an answer, but for the one that asks.
 func (s *scan) doubted(own scanner.Attempt) []scanner.Attempt {
+	if s.cfg.Validator == nil {
+		return nil // nobody was ever asked
+	}
 	var open []scanner.Attempt
 	for _, a := range s.gate.Journal.Attempts(s.cfg.Scope, s.code) {
 		if a.ID != own.ID && a.Direction == s.reading.Direction && youngEnough(a, s.reading.At) {

@@ -80,16 +80,18 @@ func (s *scan) verdict(ctx context.Context) (out scanner.Outcome) {
 	if s.asks(mark) {
 		return s.online(ctx, mark)
 	}
-	return s.offline(ctx)
+	return s.offline(ctx, &mark)
 }
 
-// offline judges by the list and the journal and commits an admission.
-func (s *scan) offline(ctx context.Context) scanner.Outcome {
+// offline judges by the list and the journal and commits an admission. known is
+// the ticket's mark where it was just read; nil: time has passed since.
+func (s *scan) offline(ctx context.Context, known *scanner.Mark) scanner.Outcome {
 	out, err := retried(func() (scanner.Outcome, error) {
-		_, mark, err := s.mark()
+		mark, err := s.markNow(known)
 		if err != nil {
 			return scanner.Outcome{}, err
 		}
+		known = nil
 		doubted := s.doubted(s.unsent)
 		d := scanner.Decide(s.facts(mark))
 		if s.lostInList(d, mark, doubted) {
@@ -133,6 +135,14 @@ func (s *scan) mark() (scanner.Code, scanner.Mark, error) {
 		}
 	}
 	return forms[len(forms)-1], scanner.Mark{}, nil
+}
+
+func (s *scan) markNow(known *scanner.Mark) (scanner.Mark, error) {
+	if known != nil {
+		return *known, nil
+	}
+	_, mark, err := s.mark()
+	return mark, err
 }
 
 func (s *scan) facts(m scanner.Mark) scanner.Facts {
