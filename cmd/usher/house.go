@@ -17,6 +17,7 @@ import (
 	"usher/scanner"
 	"usher/scanner/gate"
 	"usher/sync/journal"
+	"usher/sync/refresh"
 )
 
 // house is the daemon's rooms as the local socket sees them. It implements
@@ -159,16 +160,18 @@ func (h *house) Find(ctx context.Context, text string, limit int) ([]control.Tic
 // Import loads a manifest that a person brings.
 func (h *house) Import(ctx context.Context, name string, body io.Reader) (control.ImportResult, error) {
 	live := h.live.Load()
-	before := h.tickets.List(live.lists).GeneratedAt
 	if err := live.refresh.Import(ctx, name, body); err != nil {
 		var faults *manifest.Faults
 		if errors.As(err, &faults) {
 			return control.ImportResult{}, control.Faults(strings.Split(faults.Error(), "\n"))
 		}
+		if errors.Is(err, refresh.ErrBusy) {
+			err = fmt.Errorf("%w: %w", control.ErrUnavailable, err)
+		}
 		return control.ImportResult{}, err
 	}
 	info := h.tickets.List(live.lists)
-	return control.ImportResult{Tickets: info.Count, GenerationAt: control.At(info.GeneratedAt), Unchanged: info.GeneratedAt.Equal(before)}, nil
+	return control.ImportResult{Tickets: info.Count, GenerationAt: control.At(info.GeneratedAt)}, nil
 }
 
 // Sync does now what is otherwise done in its time.

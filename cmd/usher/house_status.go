@@ -64,6 +64,9 @@ func (h *house) undecidable(live *setup) string {
 	case h.parley.link != nil:
 		return "the vendor cannot be asked and no ticket list was ever loaded: " + h.parley.link.Status().Reason
 	}
+	if st := live.refresh.Status(); st.Running {
+		return fmt.Sprintf("the first ticket list is being loaded: %d tickets so far", st.Progress)
+	}
 	if live.cfg.Offline.Manifest == "" {
 		return "no ticket list was ever loaded: load one with `usher tickets import FILE`, or name one as offline.manifest"
 	}

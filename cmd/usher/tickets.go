@@ -128,11 +128,7 @@ refunded or blocked). A fault names its line, and the list loaded before stays.`
 			if a.json {
 				return a.writeJSON(result)
 			}
-			text := "loaded"
-			if result.Unchanged {
-				text = "the list held them already"
-			}
-			_, err = fmt.Fprintf(a.stdout, "%s: %s.\n", plural(result.Tickets, "ticket", "tickets"), text)
+			_, err = fmt.Fprintf(a.stdout, "%s: loaded.\n", plural(result.Tickets, "ticket", "tickets"))
 			return err
 		},
 	}

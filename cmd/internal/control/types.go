@@ -85,8 +85,6 @@ type TicketView struct {
 type ImportResult struct {
 	Tickets      int  `json:"tickets"`
 	GenerationAt Time `json:"generation_at"`
-	// Unchanged: the list held the same already.
-	Unchanged bool `json:"unchanged"`
 }
 
 // SyncResult tells how one round of everything (sign-in, upload, refresh,
