@@ -28,7 +28,6 @@ type fakeHouse struct {
 	state  control.State
 	events []control.Event
 	parked []uint64
-	log    []string
 	slow   chan struct{} // Status waits until it is closed
 }
 
@@ -48,12 +47,6 @@ func (h *fakeHouse) happen(e control.Event) control.Event {
 	h.mu.Unlock()
 	h.feed.Publish(e)
 	return e
-}
-
-func (h *fakeHouse) note(format string, args ...any) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.log = append(h.log, fmt.Sprintf(format, args...))
 }
 
 func (h *fakeHouse) Status() control.Status {

@@ -70,10 +70,10 @@ func (j *Journal) AdmitAttempt(ctx context.Context, id uint64) error {
 // Those of an earlier life are among them; how old they may be is the caller's
 // rule.
 func (j *Journal) Attempts(scope scanner.Scope, code scanner.Code) []Attempt {
-	key := string(markKey(scope, code))
+	key := markKey(scope, code)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return slices.Clone(j.index.attempts[key])
+	return slices.Clone(j.index.attempts[string(key)])
 }
 
 func (b *batch) removeAttempt(id uint64) error {

@@ -398,13 +398,14 @@ func TestOfTicketAndMemory(t *testing.T) {
 		t.Errorf("another account's ticket: %v, %v", seqsOf(list), err)
 	}
 
-	m, n := j.Memory("acme"), j.Memory("presence")
+	m := j.Memory("acme")
 	if err := m.Save("quota", []byte("12")); err != nil {
 		t.Fatal(err)
 	}
 	closeAndCheck(t, j)
 	j = open(t, opts)
-	m, n = j.Memory("acme"), j.Memory("presence")
+	m = j.Memory("acme")
+	n := j.Memory("presence")
 	if got, err := m.Load("quota"); err != nil || string(got) != "12" {
 		t.Errorf("memory: %q, %v", got, err)
 	}

@@ -193,7 +193,7 @@ func TestBackoffIsJitteredBoundedAndEndless(t *testing.T) {
 		if len(distinct) < len(p)/2 {
 			t.Errorf("%d different pauses among %d: no jitter", len(distinct), len(p))
 		}
-		if next := l.Status().NextProbeAt.Wall.Sub(time.Now()); next <= 0 || next > 30*time.Second {
+		if next := time.Until(l.Status().NextProbeAt.Wall); next <= 0 || next > 30*time.Second {
 			t.Errorf("next probe in %v", next)
 		}
 		v.is(time.Second, nil)
