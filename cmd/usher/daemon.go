@@ -100,7 +100,7 @@ func (d *usherd) open(cfg *configs.Config) error {
 	}
 	d.journal, err = journal.Open(journal.Options{
 		Dir: cfg.StateDir, Clock: d.clock, Sealer: key, KeyCheck: key.Check(),
-		Keep: cfg.History.Keep, ForgetAfter: cfg.Gate.ForgetAfter, Log: d.log.With("room", "journal"),
+		Keep: cfg.History.Keep, ForgetAfter: cfg.Gate.ForgetAfter, Used: d.listedUsed, Log: d.log.With("room", "journal"),
 	})
 	if err != nil {
 		return err
@@ -135,6 +135,16 @@ func (d *usherd) rememberTime() error {
 		}
 	}
 	return nil
+}
+
+// listedUsed tells whether the list shows the ticket as used.
+func (d *usherd) listedUsed(scope scanner.Scope, code scanner.Code) bool {
+	live := d.house.live.Load()
+	if live == nil || live.vendor.Scope != scope {
+		return false
+	}
+	ticket, found := d.tickets.Lookup(live.lists, code)
+	return found == scanner.Listed && ticket.Status == scanner.StatusUsed
 }
 
 func (d *usherd) close() error { return errors.Join(d.journal.Close(), d.tickets.Close()) }

@@ -77,6 +77,9 @@ type Options struct {
 	// ForgetAfter ends a mark so long after its last movement, where the end of
 	// its event is not known.
 	ForgetAfter time.Duration
+	// Used tells whether the vendor's list shows the ticket as used, so that its
+	// mark is not needed any more; nil: no list tells.
+	Used func(scanner.Scope, scanner.Code) bool
 	// MaxSize bounds the file, in bytes; zero: the disk does.
 	MaxSize int64
 	// Log may be nil.

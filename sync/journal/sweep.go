@@ -43,12 +43,14 @@ type ages struct {
 	earliest time.Time
 	// keep and forget are how long history and marks are kept.
 	keep, forget time.Duration
+	used         func(scanner.Scope, scanner.Code) bool
 }
 
 func (j *Journal) ages() ages {
 	clock := j.opts.Clock
 	a := ages{clock: clock, stamp: clock.Now()}
 	a.keep, a.forget = j.limits()
+	a.used = j.opts.Used
 	if now := clock.True(a.stamp); now.Trusted {
 		a.earliest = now.Earliest
 		if a.earliest.IsZero() {
@@ -82,11 +84,18 @@ func (a ages) over(moment time.Time, by time.Duration) bool {
 	return !a.earliest.IsZero() && a.earliest.Sub(moment) >= by
 }
 
+// undoable is how long a mark stays though the list says the same: a person may
+// still take the movement back.
+const undoable = time.Hour
+
 // ended tells whether a mark has had its time.
-func (a ages) ended(m scanner.Mark) bool {
+func (a ages) ended(e markEntry) bool {
+	m := e.Mark
 	switch {
 	case m.Open > 0:
 		return false
+	case a.listed(e):
+		return true
 	case m == scanner.Mark{Rev: m.Rev}:
 		// What a failed commit left of a ticket that had no mark.
 		return true
@@ -95,6 +104,16 @@ func (a ages) ended(m scanner.Mark) bool {
 	}
 	d, known := a.since(m.LastAt)
 	return known && d >= a.forget
+}
+
+// listed tells whether the list says all that the mark does: the ticket entered.
+func (a ages) listed(e markEntry) bool {
+	m := e.Mark
+	if a.used == nil || !m.Entered || m.Exited || m.Inside || m.Conflict || m.Permit != "" {
+		return false
+	}
+	d, known := a.since(m.LastAt)
+	return known && d >= undoable && a.used(e.Scope, e.Code)
 }
 
 func (j *Journal) sweepMarks(ctx context.Context, a ages) error {
@@ -114,7 +133,7 @@ func (j *Journal) sweepMarks(ctx context.Context, a ages) error {
 				if err := decode(kindMark, key, raw, &m); err != nil {
 					return err
 				}
-				if a.ended(m.Mark) {
+				if a.ended(m) {
 					old = append(old, m)
 				}
 				key, raw = c.Next()

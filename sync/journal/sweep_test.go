@@ -237,3 +237,33 @@ func TestAttemptsAreSwept(t *testing.T) {
 		t.Errorf("attempts of an earlier boot: %+v", got)
 	}
 }
+
+// TestMarksEndWhenTheListShowsThem: the list says the same by then; what it
+// cannot say stays.
+func TestMarksEndWhenTheListShowsThem(t *testing.T) {
+	opts := options(t.TempDir())
+	c := opts.Clock.(*clock)
+	const shown, unshown, left, owed = 1, 2, 3, 4
+	opts.Used = func(_ scanner.Scope, c scanner.Code) bool { return c != code(unshown) }
+	j := open(t, opts)
+	admit(t, j, shown, scanner.FateConfirmed)
+	admit(t, j, unshown, scanner.FateConfirmed)
+	admit(t, j, owed, scanner.FatePending)
+	ch := entryChange(t, j, c, left, scanner.FateConfirmed)
+	ch.Mark.Exited = true
+	if _, err := j.Commit(context.Background(), ch); err != nil {
+		t.Fatal(err)
+	}
+	c.advance(undoable - time.Minute)
+	sweep(t, j)
+	if mark(t, j, shown).Rev == 0 {
+		t.Error("gone while a person may still undo it")
+	}
+	c.advance(2 * time.Minute)
+	sweep(t, j)
+	for ticket, want := range map[int]bool{shown: false, unshown: true, left: true, owed: true} {
+		if got := mark(t, j, ticket).Rev > 0; got != want {
+			t.Errorf("ticket %d: mark %v, want %v", ticket, got, want)
+		}
+	}
+}
