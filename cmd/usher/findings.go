@@ -73,7 +73,7 @@ func inspect(ctx context.Context, configPath string, environ []string) findings 
 	status := inspectDaemon(ctx, &f, cfg)
 	inspectScanners(ctx, &f, cfg, status)
 	inspectManifest(ctx, &f, cfg)
-	inspectVendor(ctx, &f, cfg)
+	inspectVendor(ctx, &f, cfg, status)
 	inspectClock(&f, cfg)
 	return f
 }
@@ -221,7 +221,17 @@ func inspectManifest(ctx context.Context, f *findings, cfg *configs.Config) {
 const signInTime = 15 * time.Second
 
 // inspectVendor signs in as the daemon does, and compares clocks by the answer.
-func inspectVendor(ctx context.Context, f *findings, cfg *configs.Config) {
+func inspectVendor(ctx context.Context, f *findings, cfg *configs.Config, running *control.Status) {
+	if running != nil {
+		// The daemon has signed in, or knows why not: another try may lock the
+		// account.
+		g := gradeOK
+		if running.Link.State != control.LinkOnline && running.Link.Reason != "" {
+			g = gradeWarn
+		}
+		f.add("vendor", g, "%s: the daemon is %s %s", cfg.Vendor.Name, running.Link.State, running.Link.Reason)
+		return
+	}
 	c, err := clock.New(trustOf(cfg))
 	if err != nil {
 		f.add("vendor", gradeFail, "%v", err)

@@ -84,9 +84,10 @@ func events(entries []journal.Entry) []control.Event {
 	return out
 }
 
-// Scan judges a code typed by hand.
+// Scan judges a code typed by hand. Who asked may go away: a scan that was begun
+// is ended.
 func (h *house) Scan(ctx context.Context, code scanner.Code, direction scanner.Direction) (control.Event, error) {
-	out, ok := h.gate.Judge(ctx, scanner.Reading{Scanner: gate.Manual, Raw: string(code), Direction: direction, At: h.clock.Now()})
+	out, ok := h.gate.Judge(context.WithoutCancel(ctx), scanner.Reading{Scanner: gate.Manual, Raw: string(code), Direction: direction, At: h.clock.Now()})
 	if !ok {
 		return control.Event{}, fmt.Errorf("%w: the code is empty", control.ErrBadRequest)
 	}
@@ -95,7 +96,7 @@ func (h *house) Scan(ctx context.Context, code scanner.Code, direction scanner.D
 
 // Admit is a supervisor's admission.
 func (h *house) Admit(ctx context.Context, seq uint64, by string) (control.Event, error) {
-	out, err := h.gate.Admit(ctx, seq, by)
+	out, err := h.gate.Admit(context.WithoutCancel(ctx), seq, by)
 	if err != nil {
 		return control.Event{}, err
 	}
@@ -104,7 +105,7 @@ func (h *house) Admit(ctx context.Context, seq uint64, by string) (control.Event
 
 // Undo takes back a movement whose person did not pass.
 func (h *house) Undo(ctx context.Context, seq uint64, by string) (control.Event, error) {
-	out, err := h.gate.Undo(ctx, seq, by)
+	out, err := h.gate.Undo(context.WithoutCancel(ctx), seq, by)
 	if err != nil {
 		return control.Event{}, err
 	}

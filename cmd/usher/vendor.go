@@ -40,13 +40,14 @@ func (d *usherd) vendorDeps(cfg *configs.Config) vendors.Deps {
 // parley wires link, upload and lists to the vendor.
 func (d *usherd) newParley(cfg *configs.Config, v scanner.Vendor) parley {
 	var p parley
-	if v.Session != nil {
-		p.link = link.New(link.Options{
-			Probe: v.Session.Probe, Patience: cfg.Online.Patience, Timeout: cfg.Online.Timeout,
-			Min: cfg.Online.ProbeMin, Max: cfg.Online.ProbeMax, Clock: d.clock, Log: d.log.With("room", "link"),
-			Changed: func(st link.Status) { d.linkChanged(st) },
-		})
+	if v.Session == nil {
+		return p // nothing that could be asked, and so nothing else
 	}
+	p.link = link.New(link.Options{
+		Probe: v.Session.Probe, Patience: cfg.Online.Patience, Timeout: cfg.Online.Timeout,
+		Min: cfg.Online.ProbeMin, Max: cfg.Online.ProbeMax, Clock: d.clock, Log: d.log.With("room", "link"),
+		Changed: func(st link.Status) { d.linkChanged(st) },
+	})
 	if v.Uploader != nil {
 		p.upload = upload.New(upload.Options{
 			Journal: outbox{d.journal}, Vendor: v.Uploader, Probe: v.Session.Probe, Scope: v.Scope, Clock: d.clock,

@@ -78,6 +78,8 @@ type Gate struct {
 	calls sync.WaitGroup
 	// running are the movements whose own call still runs.
 	running set
+	// spent are attempts that must not be used again.
+	spent spent
 	// marks are what the disk refused.
 	marks memory
 

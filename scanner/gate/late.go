@@ -24,7 +24,10 @@ func (g *Gate) late(ctx context.Context, c *call, r reply) {
 		// answer got lost.
 		err = g.Journal.Confirm(ctx, c.outcome.Seq)
 	case r.Verdict == scanner.Admit:
-		err = g.Journal.AdmitAttempt(ctx, c.attempt.ID)
+		if err = g.Journal.AdmitAttempt(ctx, c.attempt.ID); err == nil {
+			// The holder tries again: he must not be shown the old red.
+			g.overtaken(c.attempt.Code, scanner.Outcome{})
+		}
 	case green:
 		err = g.conflict(ctx, c, r.Answer)
 	default:
@@ -99,6 +102,36 @@ func (s *set) remove(id string) {
 }
 
 func (s *set) has(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.ids[id]
+	return ok
+}
+
+// spent are attempts that were answered and may still be open on the disk.
+type spent struct {
+	mu  sync.Mutex // guards ids
+	ids map[uint64]struct{}
+}
+
+func (s *spent) add(ids ...uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ids == nil {
+		s.ids = map[uint64]struct{}{}
+	}
+	for _, id := range ids {
+		s.ids[id] = struct{}{}
+	}
+}
+
+func (s *spent) remove(id uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.ids, id)
+}
+
+func (s *spent) has(id uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, ok := s.ids[id]

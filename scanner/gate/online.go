@@ -3,6 +3,8 @@ package gate
 import (
 	"context"
 	"errors"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -89,10 +91,21 @@ func (s *scan) ask(ctx context.Context) *call {
 	g.calls.Go(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 		defer cancel()
-		answer, err := validator.Validate(ctx, question)
+		answer, err := g.validate(ctx, validator, question)
 		g.deliver(ctx, c, reply{answer, err})
 	})
 	return c
+}
+
+// validate asks; a vendor's code that panics gave no answer.
+func (g *Gate) validate(ctx context.Context, v scanner.Validator, q scanner.Ask) (a scanner.Answer, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			g.Log.Error("asking the vendor panicked", "panic", p, "stack", string(debug.Stack()))
+			err = &scanner.CallError{Op: "validate", Trouble: scanner.Nonsense, MaybeSent: true, Err: errors.New("usher's own fault, see the log")}
+		}
+	}()
+	return v.Validate(ctx, q)
 }
 
 // deliver gives the reply to the scan that waits for it, or, where that was
@@ -137,7 +150,7 @@ func (s *scan) answered(ctx context.Context, c *call, r reply, mark scanner.Mark
 	switch {
 	case r.Verdict == scanner.Admit:
 		return s.confirmed(ctx, r.Answer, mark, scanner.Change{CloseAttempts: ids(append(doubted, c.attempt))})
-	case r.Reason == scanner.AlreadyEntered && s.ours(r.Answer, doubted):
+	case r.Reason == scanner.AlreadyEntered && s.ours(r.Answer, s.explaining(mark, doubted)):
 		return s.lost(ctx, r.Answer, mark, append(doubted, c.attempt))
 	}
 	s.gate.end(ctx, c.attempt)
@@ -152,11 +165,25 @@ func (s *scan) doubted(own scanner.Attempt) []scanner.Attempt {
 	}
 	var open []scanner.Attempt
 	for _, a := range s.gate.Journal.Attempts(s.cfg.Scope, s.code) {
-		if a.ID != own.ID && a.Direction == s.reading.Direction && youngEnough(a, s.reading.At) {
+		if a.ID != own.ID && !s.gate.spent.has(a.ID) && a.Direction == s.reading.Direction && youngEnough(a, s.reading.At) {
 			open = append(open, a)
 		}
 	}
 	return open
+}
+
+// explaining gives those attempts that may be the entry somebody speaks of: none
+// where this device has seen the ticket enter, and none made after a list that
+// showed it as used already.
+func (s *scan) explaining(mark scanner.Mark, doubted []scanner.Attempt) []scanner.Attempt {
+	if s.reading.Direction == scanner.Entry && s.cfg.Rule.Kind == scanner.External && mark.Entered && !mark.Exited {
+		return nil
+	}
+	used := s.found == scanner.Listed && s.ticket.Status == scanner.StatusUsed
+	return slices.DeleteFunc(slices.Clone(doubted), func(a scanner.Attempt) bool {
+		since, known := s.checked.Since(a.At)
+		return used && !(known && since > 0)
+	})
 }
 
 func youngEnough(a scanner.Attempt, now scanner.Stamp) bool {
@@ -243,6 +270,8 @@ func (s *scan) confirmed(ctx context.Context, a scanner.Answer, mark scanner.Mar
 	if err == nil {
 		return out
 	}
+	// What answered this scan must not admit another.
+	s.gate.spent.add(append(c.CloseAttempts, c.SpendAttempt)...)
 	s.gate.Log.Error("the vendor admitted it and this disk did not store it", "code", s.code, "err", err)
 	rec := c.Record
 	rec.Seq = s.gate.Journal.Note(rec)
@@ -285,11 +314,14 @@ func (g *Gate) end(ctx context.Context, attempts ...scanner.Attempt) {
 	if len(list) == 0 {
 		return
 	}
+	g.spent.add(list...)
 	g.calls.Go(func() {
 		for _, id := range list {
 			if err := g.Journal.CloseAttempt(context.WithoutCancel(ctx), id); err != nil {
 				g.Log.Warn("attempt not closed", "err", err)
+				continue // it stays spent in memory
 			}
+			g.spent.remove(id)
 		}
 	})
 }

@@ -326,3 +326,95 @@ func TestAGateThatIsNotForTheTicketDoesNotUseItUp(t *testing.T) {
 		t.Error("the vendor was asked, and would have used the ticket up")
 	}
 }
+
+func TestAListThatSaysUsedIsNotExplainedByOurOwnLostCall(t *testing.T) {
+	d, v, _ := onlineDoor(t, scanner.Ticket{Code: "USED11", Status: scanner.StatusUsed})
+	v.answers <- cutOff
+	d.want(d.scan("lane-1", "USED11"), scanner.Refuse, scanner.AlreadyEntered)
+	d.settled()
+	d.clock.pass(4 * time.Second)
+	d.want(d.scan("lane-1", "USED11"), scanner.Refuse, scanner.AlreadyEntered) // patience ran out
+	v.answers <- cutOff
+	d.settled()
+}
+
+func TestAPassedBackTicketIsNotExplainedByALostCall(t *testing.T) {
+	d, v, _ := onlineDoor(t, scanner.Ticket{Code: "AAA111"})
+	v.answers <- yes
+	d.want(d.scan("lane-1", "AAA111"), scanner.Admit, scanner.OK)
+	d.clock.pass(30 * time.Minute)
+	v.answers <- cutOff
+	d.want(d.scan("lane-1", "AAA111"), scanner.Refuse, scanner.AlreadyEntered)
+	d.settled()
+	d.clock.pass(10 * time.Second)
+	v.answers <- entered
+	d.want(d.scan("lane-1", "AAA111"), scanner.Refuse, scanner.AlreadyEntered)
+}
+
+func TestAnAnsweredAttemptAdmitsNobodyThoughTheDiskFails(t *testing.T) {
+	d, v, w := onlineDoor(t, scanner.Ticket{Code: "AAA111"})
+	d.Gate = gate.New(d.cfg, gate.Deps{Clock: d.clock, Tickets: d.tickets, Journal: sealedDisk{d.journal}, Link: w, NewID: counter(), Show: d.show, Ended: func() {}, Log: d.Log})
+	for _, first := range []result{yes, entered} {
+		code := "AAA111"
+		if first.Verdict == scanner.Refuse {
+			code = "WALKUP-1"
+		}
+		v.answers <- first
+		if out := d.scan("lane-1", code); out.Verdict != first.Verdict {
+			t.Fatalf("got %s, want %s", out.Verdict, first.Verdict)
+		}
+		d.settled()
+		for range 2 {
+			d.clock.pass(10 * time.Second)
+			v.answers <- entered
+			d.want(d.scan("lane-2", code), scanner.Refuse, scanner.AlreadyEntered)
+			d.settled()
+		}
+	}
+}
+
+// sealedDisk takes attempts and nothing after them.
+type sealedDisk struct{ *journal.Journal }
+
+func (sealedDisk) Commit(context.Context, scanner.Change) (uint64, error) {
+	return 0, scanner.ErrNotStored
+}
+
+func (sealedDisk) CloseAttempt(context.Context, uint64) error { return scanner.ErrNotStored }
+
+func TestUndoOfAnInDoubtAdmissionLeavesAPermit(t *testing.T) {
+	d, v, _ := onlineDoor(t, scanner.Ticket{Code: "AAA111"})
+	out := d.want(d.scan("lane-1", "AAA111"), scanner.Admit, scanner.OK)
+	if _, err := d.Undo(t.Context(), out.Seq, "Eve"); err != nil {
+		t.Fatal(err)
+	}
+	v.answers <- yes
+	d.settled()
+	d.clock.pass(time.Minute)
+	d.want(d.scan("lane-2", "AAA111"), scanner.Admit, scanner.OK) // the permit, though the vendor has it
+}
+
+func TestALateYesIsNotHiddenBehindARepeatOfTheOldRed(t *testing.T) {
+	d, v, w := onlineDoor(t, scanner.Ticket{Code: "AAA111"})
+	d.want(d.scan("lane-1", "WALKUP-1"), scanner.Refuse, scanner.NotFound) // patience ran out
+	v.answers <- yes
+	d.settled()
+	w.online = false
+	d.clock.pass(time.Second)
+	if out := d.want(d.scan("lane-1", "WALKUP-1"), scanner.Admit, scanner.OK); !out.Late {
+		t.Error("not marked late")
+	}
+}
+
+func TestAVendorThatPanicsGaveNoAnswer(t *testing.T) {
+	d, _, w := onlineDoor(t, scanner.Ticket{Code: "AAA111"})
+	d.cfg.Validator = panics{}
+	d.Configure(d.cfg)
+	if out := d.want(d.scan("lane-1", "AAA111"), scanner.Admit, scanner.OK); out.Mode != scanner.Offline || len(w.failed) != 1 {
+		t.Errorf("outcome %+v, link %v", out, w.failed)
+	}
+}
+
+type panics struct{}
+
+func (panics) Validate(context.Context, scanner.Ask) (scanner.Answer, error) { panic("no") }

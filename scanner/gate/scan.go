@@ -32,9 +32,10 @@ type scan struct {
 	truth scanner.Instant
 	// list is what the list was worth before it was asked: one that is swapped in
 	// afterwards must not vouch for the answer of the one before it.
-	list   scanner.ListState
-	ticket scanner.Ticket
-	found  scanner.Found
+	list    scanner.ListState
+	checked scanner.Stamp
+	ticket  scanner.Ticket
+	found   scanner.Found
 	// code is what the ticket's state is kept under.
 	code scanner.Code
 
@@ -51,7 +52,8 @@ func (g *Gate) look(cfg *Config, r scanner.Reading, code scanner.Code) *scan {
 	info := g.Tickets.List(cfg.Lists)
 	s := &scan{
 		gate: g, cfg: cfg, reading: r, code: code, truth: g.Clock.True(r.At),
-		list: scanner.ListState{Loaded: info.Loaded, Complete: info.Complete, Fresh: Fresh(info, r.At, cfg.StaleAfter)},
+		checked: info.Checked,
+		list:    scanner.ListState{Loaded: info.Loaded, Complete: info.Complete, Fresh: Fresh(info, r.At, cfg.StaleAfter)},
 	}
 	if code.Check() == nil {
 		s.ticket, s.found = g.Tickets.Lookup(cfg.Lists, code)
@@ -113,8 +115,8 @@ func (s *scan) offline(ctx context.Context, known *scanner.Mark) scanner.Outcome
 // lostInList tells whether the list's "used" may be our own attempt whose answer
 // got lost.
 func (s *scan) lostInList(d scanner.Decision, mark scanner.Mark, doubted []scanner.Attempt) bool {
-	return d.Reason == scanner.AlreadyEntered && !mark.Entered && !mark.Conflict && s.cfg.InDoubt != scanner.PolicyReview &&
-		s.ours(scanner.Answer{FirstEnteredAt: s.ticket.UsedAt, FirstEnteredGate: s.ticket.UsedGate}, doubted)
+	return d.Reason == scanner.AlreadyEntered && !mark.Conflict && s.cfg.InDoubt != scanner.PolicyReview &&
+		s.ours(scanner.Answer{FirstEnteredAt: s.ticket.UsedAt, FirstEnteredGate: s.ticket.UsedGate}, s.explaining(mark, doubted))
 }
 
 // mark finds the ticket's gate state and the code it is kept under: the list's
@@ -191,7 +193,7 @@ func (s *scan) commit(ctx context.Context, d scanner.Decision, before scanner.Ma
 	next := s.owe(&rec, before, *d.Next)
 	if s.call != nil {
 		own := func(a scanner.Attempt) bool { return a.ID == s.call.attempt.ID }
-		s.call.doubted = slices.DeleteFunc(slices.Clone(doubted), own)
+		s.call.doubted = slices.DeleteFunc(s.explaining(before, doubted), own)
 		s.gate.running.add(rec.ID)
 	}
 	out, err := s.gate.store(ctx, scanner.Change{Record: rec, Mark: &next, CloseAttempts: ids(append(doubted, s.unsent))})

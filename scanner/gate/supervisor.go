@@ -110,6 +110,10 @@ func (g *Gate) takeBack(ctx context.Context, rec scanner.Record, by string) (sca
 	if err != nil {
 		return scanner.Outcome{}, err
 	}
+	if fate == scanner.FatePending && (rec.InDoubt || g.Busy(rec.ID)) {
+		// Its own call may have brought it to the vendor.
+		return g.store(ctx, g.permit(rec, by, mark))
+	}
 	out, err := g.store(ctx, g.withdrawal(rec, fate, by, mark))
 	if errors.Is(err, scanner.ErrNotPossible) && fate == scanner.FatePending {
 		// It has left for the vendor and nobody knows whether it arrived: it stays

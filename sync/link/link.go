@@ -197,15 +197,22 @@ func (l *Link) Kick() {
 // nil.
 func (l *Link) Run(ctx context.Context) error {
 	told := Status{}
-	for {
+	news := func() (bool, time.Time) {
 		st, due := l.next()
 		if st.Online != told.Online || st.Reachable != told.Reachable {
 			l.tell(st)
 			told = st
 		}
-		if !l.wait(ctx, st.Online, due) {
+		return st.Online, due
+	}
+	for {
+		online, due := news()
+		if !l.wait(ctx, online, due) {
 			return nil
 		}
+		// A loss is told before the probe that may heal it: what stopped on it must
+		// hear of the return.
+		news()
 		if l.isDue() {
 			l.probe(ctx)
 		}

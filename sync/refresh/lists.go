@@ -95,7 +95,8 @@ func (l *Lists) Run(ctx context.Context) error {
 			}
 		}
 		if !l.o.Online() {
-			continue // the link's return kicks
+			timer.Reset(retryMax) // the link's return kicks, unless it went for a moment
+			continue
 		}
 		timer.Reset(l.after(l.fetch(ctx, nil)))
 	}
