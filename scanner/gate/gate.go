@@ -76,7 +76,8 @@ type Gate struct {
 	tally tally
 	// calls are those to the vendor and what follows from them.
 	calls sync.WaitGroup
-	// running are the movements whose own call still runs.
+	// asking are calls that still run; running are the movements they hold back.
+	asking  asking
 	running set
 	// spent are attempts that must not be used again.
 	spent spent

@@ -9,8 +9,7 @@ import (
 
 // late draws the consequences of a reply to a scan that was judged without it.
 func (g *Gate) late(ctx context.Context, c *call, r reply) {
-	defer g.Ended()
-	defer g.running.remove(c.outcome.ID)
+	defer g.release(c)
 	green := c.outcome.Verdict == scanner.Admit
 	var err error
 	switch {
@@ -76,7 +75,56 @@ func (g *Gate) conflict(ctx context.Context, c *call, a scanner.Answer) error {
 	return nil
 }
 
-// Busy tells whether the movement's own call to the vendor still runs: an upload
+// hold keeps a movement from being uploaded while a call for its ticket still
+// runs. It is under the ticket's lock.
+func (g *Gate) hold(rec scanner.Record) {
+	if c := g.asking.get(rec.Scope, rec.Code); c != nil {
+		g.running.add(rec.ID)
+		c.holds = append(c.holds, rec.ID)
+	}
+}
+
+// release ends what the call held.
+func (g *Gate) release(c *call) {
+	g.asking.remove(c)
+	for _, id := range c.holds {
+		g.running.remove(id)
+	}
+	g.Ended()
+}
+
+// asking are the calls that scans no longer wait for, by ticket.
+type asking struct {
+	mu    sync.Mutex // guards calls
+	calls map[string]*call
+}
+
+func callKey(scope scanner.Scope, code scanner.Code) string { return ticketKey(scope, code.Bare()) }
+
+func (a *asking) put(c *call) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.calls == nil {
+		a.calls = map[string]*call{}
+	}
+	a.calls[callKey(c.attempt.Scope, c.attempt.Code)] = c
+}
+
+func (a *asking) get(scope scanner.Scope, code scanner.Code) *call {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.calls[callKey(scope, code)]
+}
+
+func (a *asking) remove(c *call) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if key := callKey(c.attempt.Scope, c.attempt.Code); a.calls[key] == c {
+		delete(a.calls, key)
+	}
+}
+
+// Busy tells whether a call for the movement's ticket still runs: an upload
 // beside it would be a second entry.
 func (g *Gate) Busy(id string) bool { return g.running.has(id) }
 

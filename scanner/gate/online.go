@@ -31,6 +31,8 @@ type call struct {
 
 	// outcome is what the scan was judged without the answer.
 	outcome scanner.Outcome
+	// holds are the movements that must not be uploaded before this call has ended.
+	holds []string
 	// doubted are earlier attempts that the outcome has used up.
 	doubted []scanner.Attempt
 }
@@ -67,6 +69,7 @@ func (s *scan) online(ctx context.Context, mark scanner.Mark) scanner.Outcome {
 	}
 	s.gate.Link.Failed(nil)
 	s.call = c
+	s.gate.asking.put(c)
 	c.outcome = s.offline(ctx, nil)
 	return c.outcome
 }

@@ -418,3 +418,17 @@ func TestAVendorThatPanicsGaveNoAnswer(t *testing.T) {
 type panics struct{}
 
 func (panics) Validate(context.Context, scanner.Ask) (scanner.Answer, error) { panic("no") }
+
+func TestASupervisorsAdmissionWaitsForTheCallToo(t *testing.T) {
+	d, v, _ := onlineDoor(t, scanner.Ticket{Code: "AAA111"})
+	red := d.want(d.scan("lane-1", "WALKUP-1"), scanner.Refuse, scanner.NotFound) // patience ran out
+	out, err := d.Admit(t.Context(), red.Seq, "Eve")
+	if err != nil || !d.Busy(out.ID) {
+		t.Fatalf("busy %v, %v: it may be uploaded beside the scan's own call", d.Busy(out.ID), err)
+	}
+	v.answers <- cutOff
+	d.settled()
+	if d.Busy(out.ID) {
+		t.Error("held back for ever")
+	}
+}

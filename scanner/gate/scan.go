@@ -194,13 +194,9 @@ func (s *scan) commit(ctx context.Context, d scanner.Decision, before scanner.Ma
 	if s.call != nil {
 		own := func(a scanner.Attempt) bool { return a.ID == s.call.attempt.ID }
 		s.call.doubted = slices.DeleteFunc(s.explaining(before, doubted), own)
-		s.gate.running.add(rec.ID)
 	}
-	out, err := s.gate.store(ctx, scanner.Change{Record: rec, Mark: &next, CloseAttempts: ids(append(doubted, s.unsent))})
-	if err != nil {
-		s.gate.running.remove(rec.ID)
-	}
-	return out, err
+	s.gate.hold(rec)
+	return s.gate.store(ctx, scanner.Change{Record: rec, Mark: &next, CloseAttempts: ids(append(doubted, s.unsent))})
 }
 
 // owe sets what the movement owes the vendor, in the record and in the mark.

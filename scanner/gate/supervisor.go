@@ -57,6 +57,7 @@ func (g *Gate) override(ctx context.Context, cfg *Config, of scanner.Record, by 
 	rec.TicketID, rec.Upload = s.ticket.ID, s.ticket.Vendor
 	rec.InDoubt = len(doubted) > 0
 	next := s.owe(&rec, mark, *d.Next)
+	g.hold(rec)
 	return g.store(ctx, scanner.Change{Record: rec, Mark: &next, CloseAttempts: ids(doubted)})
 }
 
