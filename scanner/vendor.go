@@ -17,9 +17,9 @@ type Vendor struct {
 	Scope Scope
 	// Exits tells whether exits exist at this vendor.
 	Exits bool
-	// Filters are what the vendor itself restricts the scope to, for the offline
-	// checks: a ticket of another client, series or event is refused.
-	Client, Series, Event string
+	// Client is what the vendor itself restricts the scope to, for the offline
+	// checks: a ticket of another client is refused.
+	Client string
 	// CallTimeout is a validation's own end where the vendor's document states
 	// one; zero: online.timeout.
 	CallTimeout time.Duration

@@ -2,7 +2,6 @@ package gate
 
 import (
 	"sync"
-	"time"
 
 	"usher/scanner"
 )
@@ -12,8 +11,6 @@ type Counts struct {
 	Admit, Refuse, Review, Repeat, Offline int
 	// Last is the newest outcome of a scan; nil before the first.
 	Last *scanner.Outcome
-	// Longest is the longest time from a reading to its verdict.
-	Longest time.Duration
 }
 
 // Counts since start, from memory.
@@ -57,5 +54,4 @@ func (t *tally) count(out scanner.Outcome) {
 	if out.Mode == scanner.Offline {
 		c.Offline++
 	}
-	c.Longest = max(c.Longest, out.Took)
 }
