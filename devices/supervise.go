@@ -35,7 +35,8 @@ type Status struct {
 	Name   string
 	Driver string
 	State  State
-	// Detail says what is wrong and what to do; empty while connected.
+	// Detail says what is wrong and what to do, also with a scanner that is read;
+	// empty: nothing.
 	Detail string
 	// Scans counts the codes read since start, repeats included.
 	Scans uint64
@@ -55,8 +56,10 @@ const (
 	reopenJitter = 0.2
 )
 
-// Judge is given one scanner's readings, one at a time and in order.
-type Judge func(context.Context, scanner.Reading)
+// Judge is given one scanner's readings, one at a time and in order. What it
+// says is shown by the scanner itself, where it can; false: there is nothing to
+// show.
+type Judge func(context.Context, scanner.Reading) (scanner.Outcome, bool)
 
 // Supervisor keeps one scanner open: whatever ends it, it is opened again.
 type Supervisor struct {
@@ -65,8 +68,10 @@ type Supervisor struct {
 	judge   Judge
 	log     *slog.Logger
 
-	mu     sync.Mutex // guards status; never held across I/O
+	mu     sync.Mutex // guards what follows; never held across I/O
 	status Status
+	// device is what is open; nil: nothing is.
+	device scanner.Device
 }
 
 // NewSupervisor prepares a supervisor; Run starts it.
@@ -83,8 +88,12 @@ func NewSupervisor(s Scanner, clock scanner.Clock, judge Judge, log *slog.Logger
 // Status is the scanner's present state, from memory.
 func (s *Supervisor) Status() Status {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.status
+	status, device := s.status, s.device
+	s.mu.Unlock()
+	if adviser, ok := device.(scanner.Adviser); ok {
+		status.Detail = adviser.Advice()
+	}
+	return status
 }
 
 // Run opens and reads the scanner until the context ends, and returns nil then;
@@ -138,6 +147,8 @@ func (s *Supervisor) attempt(ctx context.Context, opened func(), readings chan<-
 		return err
 	}
 	opened()
+	s.hold(device)
+	defer s.hold(nil)
 	if s.turn(Connected, "") {
 		s.log.Info("scanner connected", "source", s.scanner.Opener.Source())
 	}
@@ -146,6 +157,23 @@ func (s *Supervisor) attempt(ctx context.Context, opened func(), readings chan<-
 		return errors.New("driver ended without a cause")
 	}
 	return err
+}
+
+// hold keeps what is open within reach of signals.
+func (s *Supervisor) hold(device scanner.Device) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.device = device
+}
+
+// show lets the scanner tell the verdict to the hand, if it is still there.
+func (s *Supervisor) show(out scanner.Outcome) {
+	s.mu.Lock()
+	device := s.device
+	s.mu.Unlock()
+	if signaller, ok := device.(scanner.Signaller); ok {
+		signaller.Signal(out.Signal())
+	}
 }
 
 // read stamps a code at the moment it was framed and counts it.
@@ -167,7 +195,9 @@ func (s *Supervisor) judgeAll(ctx context.Context, readings <-chan scanner.Readi
 			dropped++
 			continue
 		}
-		s.judge(ctx, reading)
+		if out, ok := s.judge(ctx, reading); ok {
+			s.show(out)
+		}
 	}
 	if dropped > 0 {
 		s.log.Warn("stopped before codes were judged; scan them again", "codes", dropped)

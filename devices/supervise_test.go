@@ -72,7 +72,17 @@ func supervise(open func(context.Context) (scanner.Device, error), judge devices
 	return devices.NewSupervisor(s, new(tick), judge, slog.New(slog.NewTextHandler(log, nil))), log
 }
 
-func ignore(context.Context, scanner.Reading) {}
+// judging makes a judge that has nothing to show of what takes the readings.
+func judging(take func(context.Context, scanner.Reading)) devices.Judge {
+	return func(ctx context.Context, r scanner.Reading) (scanner.Outcome, bool) {
+		take(ctx, r)
+		return scanner.Outcome{}, false
+	}
+}
+
+func ignore(context.Context, scanner.Reading) (scanner.Outcome, bool) {
+	return scanner.Outcome{}, false
+}
 
 // start runs a supervisor and gives what ends it.
 func start(t *testing.T, s *devices.Supervisor) (stop func()) {
@@ -200,10 +210,10 @@ func TestReadingsAreStampedWhenRead(t *testing.T) {
 				emitted = true
 				return idle(ctx, emit)
 			}), nil
-		}, func(_ context.Context, r scanner.Reading) {
+		}, judging(func(_ context.Context, r scanner.Reading) {
 			time.Sleep(time.Minute)
 			got = append(got, r)
-		})
+		}))
 		defer start(t, s)()
 		synctest.Wait()
 		if !emitted {
@@ -236,10 +246,10 @@ func TestAJudgeFarBehindHoldsTheDriverNotTheStop(t *testing.T) {
 				}
 				return ctx.Err()
 			}), nil
-		}, func(ctx context.Context, _ scanner.Reading) {
+		}, judging(func(ctx context.Context, _ scanner.Reading) {
 			judged++
 			<-ctx.Done()
-		})
+		}))
 		stop := start(t, s)
 		synctest.Wait()
 		if scans := s.Status().Scans; scans != 66 { // one judged, 64 queued, one waits
@@ -312,7 +322,7 @@ func TestAFeedOutlivesAFileUnderItsName(t *testing.T) {
 		t.Fatal(err)
 	}
 	readings, log := make(chan scanner.Reading, 16), new(lines)
-	judge := func(_ context.Context, r scanner.Reading) { readings <- r }
+	judge := judging(func(_ context.Context, r scanner.Reading) { readings <- r })
 	s := devices.NewSupervisor(scanners[0], new(tick), judge, slog.New(slog.NewTextHandler(log, nil)))
 	defer start(t, s)()
 	wait := func(state devices.State) {
@@ -373,7 +383,7 @@ func TestUnplugAndPlugAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	readings := make(chan scanner.Reading, 16)
-	judge := func(_ context.Context, r scanner.Reading) { readings <- r }
+	judge := judging(func(_ context.Context, r scanner.Reading) { readings <- r })
 	s := devices.NewSupervisor(scanners[0], new(tick), judge, slog.New(slog.DiscardHandler))
 	defer start(t, s)()
 
@@ -438,7 +448,7 @@ func TestStdinEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	readings := make(chan scanner.Reading, 16)
-	judge := func(_ context.Context, r scanner.Reading) { readings <- r }
+	judge := judging(func(_ context.Context, r scanner.Reading) { readings <- r })
 	s := devices.NewSupervisor(scanners[0], new(tick), judge, slog.New(slog.DiscardHandler))
 	defer start(t, s)()
 	_, err = io.WriteString(writer, "TICKET-1\nTICKET-2")
@@ -460,4 +470,50 @@ func TestStdinEnds(t *testing.T) {
 			t.Fatalf("status %+v", s.Status())
 		}
 	}
+}
+
+// hand is a device that shows verdicts itself and has an advice.
+type hand struct {
+	device
+	shown  chan scanner.Signal
+	advice string
+}
+
+func (h hand) Signal(s scanner.Signal) { h.shown <- s }
+func (h hand) Advice() string          { return h.advice }
+
+func TestTheScannerShowsItsOwnVerdicts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hand{shown: make(chan scanner.Signal, 10), advice: "set layout: fr"}
+		h.device = func(ctx context.Context, emit func(string)) error {
+			for _, code := range []string{"admit", "refuse", "review", "again", "nothing"} {
+				emit(code)
+			}
+			return idle(ctx, emit)
+		}
+		s, _ := supervise(func(context.Context) (scanner.Device, error) { return h, nil },
+			func(_ context.Context, r scanner.Reading) (scanner.Outcome, bool) {
+				var out scanner.Outcome
+				out.Verdict = scanner.Verdict(r.Raw)
+				if out.Repeat = r.Raw == "again"; out.Repeat {
+					out.Verdict = scanner.Admit
+				}
+				return out, r.Raw != "nothing"
+			})
+		stop := start(t, s)
+		synctest.Wait()
+		if got := s.Status(); got.State != devices.Connected || got.Detail != "set layout: fr" {
+			t.Errorf("status %+v", got)
+		}
+		stop()
+		close(h.shown)
+		var got []scanner.Signal
+		for signal := range h.shown {
+			got = append(got, signal)
+		}
+		want := []scanner.Signal{scanner.SignalAdmit, scanner.SignalRefuse, scanner.SignalReview, scanner.SignalRepeat}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("signals (-want +got):\n%s", diff)
+		}
+	})
 }

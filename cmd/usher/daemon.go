@@ -261,7 +261,9 @@ func (d *usherd) superviseLanes(s, old *setup) {
 		}
 	}
 	// A scan that was begun is ended, also while the daemon stops.
-	judge := func(ctx context.Context, r scanner.Reading) { d.house.gate.Judge(context.WithoutCancel(ctx), r) }
+	judge := func(ctx context.Context, r scanner.Reading) (scanner.Outcome, bool) {
+		return d.house.gate.Judge(context.WithoutCancel(ctx), r)
+	}
 	for i, sc := range s.scanners {
 		sup := running[lanePrint(s.cfg, i)]
 		if sup == nil {

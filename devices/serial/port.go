@@ -13,6 +13,7 @@ import (
 	"github.com/tarm/serial" // reads the line; see the package comment for what is wrapped
 	"golang.org/x/sys/unix"  // poll, flock and the terminal ioctls that tarm/serial lacks
 
+	"usher/devices/report"
 	"usher/scanner"
 )
 
@@ -108,10 +109,10 @@ func (p *port) Run(ctx context.Context, emit func(raw string)) (err error) {
 }
 
 func (p *port) read(ctx context.Context, codes chan<- string) error {
-	frames := framer{idle: p.idle}
+	frames := report.Framer{Idle: p.idle}
 	buf := make([]byte, readSize)
 	for {
-		events, err := p.await(ctx, frames.wait(time.Now()))
+		events, err := p.await(ctx, frames.Wait(time.Now()))
 		if err != nil {
 			return err
 		}
@@ -121,9 +122,9 @@ func (p *port) read(ctx context.Context, codes chan<- string) error {
 			if err != nil {
 				return err
 			}
-			framed = frames.push(time.Now(), buf[:n])
+			framed = frames.Push(time.Now(), buf[:n])
 		} else {
-			framed = frames.silence()
+			framed = frames.Silence()
 		}
 		for _, code := range framed {
 			select {

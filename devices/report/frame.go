@@ -1,38 +1,45 @@
-package serial
+package report
 
 import (
 	"strings"
 	"time"
-
-	"usher/scanner"
 )
 
-// maxKept bounds what is kept of one code, in bytes. It is twice the longest
-// code that is judged, so that cutting never makes a judgeable code of a longer
-// one.
-const maxKept = 2 * scanner.MaxCode
+// byHand is the silence that ends a code which a person types, on a keyboard that
+// was taken for a scanner.
+const byHand = 2 * time.Second
 
-// framer cuts a stream of bytes into codes: at a terminator, or at silence for
+// Framer cuts a stream of bytes into codes: at a terminator, or at silence for
 // scanners that send none. It is pure: bytes and the times of their reads in,
 // codes out. The cuts of reads mean nothing: any chunking of the same bytes
 // gives the same codes.
 //
 // Silence is never concluded from the times of two reads alone, since a reader
-// that was held up finds old bytes late: the owner asks wait, looks for bytes
-// that long, and calls silence when none came.
-type framer struct {
-	idle time.Duration
+// that was held up finds old bytes late: the owner asks Wait, looks for bytes
+// that long, and calls Silence when none came.
+type Framer struct {
+	// Idle is the silence that ends a code without a terminator.
+	Idle time.Duration
+	// Keyboard says that a person may be typing: no scanner sends a code of one
+	// character, or the second one later than Idle, so that what begins so waits
+	// for Enter or for a longer silence.
+	Keyboard bool
 
 	kept []byte
 	// over says that the code outgrew maxKept and was reported; the rest of it is
 	// dropped.
 	over bool
 	last time.Time
+	// hand: a person types this code.
+	hand bool
 }
 
-// push takes the bytes of one read and returns the codes they complete, in
+// Push takes the bytes of one read and returns the codes they complete, in
 // order. Empty codes (Enter alone, the LF of CR LF) are none.
-func (f *framer) push(at time.Time, read []byte) []string {
+func (f *Framer) Push(at time.Time, read []byte) []string {
+	if f.Keyboard && len(f.kept) == 1 && at.Sub(f.last) > f.Idle {
+		f.hand = true
+	}
 	f.last = at
 	var codes []string
 	for _, b := range read {
@@ -50,32 +57,34 @@ func (f *framer) push(at time.Time, read []byte) []string {
 	return codes
 }
 
-// wait tells how long the port must stay silent from at on until the code in
+// Wait tells how long the port must stay silent from at on until the code in
 // hand is complete; negative: no code is in hand.
-func (f *framer) wait(at time.Time) time.Duration {
+func (f *Framer) Wait(at time.Time) time.Duration {
 	if len(f.kept) == 0 && !f.over {
 		return -1
 	}
-	return max(0, f.last.Add(f.idle).Sub(at))
+	idle := f.Idle
+	if f.Keyboard && (f.hand || len(f.kept) == 1) {
+		idle = max(idle, byHand)
+	}
+	return max(0, f.last.Add(idle).Sub(at))
 }
 
-// silence ends the code in hand: nothing came for as long as wait told.
-func (f *framer) silence() []string { return f.finish(nil) }
+// Silence ends the code in hand: nothing came for as long as Wait told.
+func (f *Framer) Silence() []string { return f.finish(nil) }
 
-func (f *framer) finish(codes []string) []string {
+func (f *Framer) finish(codes []string) []string {
 	// Some scanners pad with NUL, and NUL inside a code is for the gate to refuse.
 	if code := strings.TrimRight(string(f.kept), "\x00"); code != "" {
 		codes = append(codes, code)
 	}
-	f.kept, f.over = f.kept[:0], false
+	f.kept, f.over, f.hand = f.kept[:0], false, false
 	return codes
 }
 
-// overlong gives what was kept of a code that outgrew maxKept. Both ends become
-// NUL: the gate trims blanks, and must not find a shorter code inside the cut.
-func (f *framer) overlong() string {
-	f.kept[0], f.kept[maxKept-1] = 0, 0
-	code := string(f.kept)
+// overlong gives what was kept of a code that outgrew maxKept.
+func (f *Framer) overlong() string {
+	code := cut(f.kept)
 	f.kept, f.over = f.kept[:0], true
 	return code
 }

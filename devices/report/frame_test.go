@@ -1,9 +1,6 @@
-package serial
+package report
 
 import (
-	"flag"
-	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,61 +14,25 @@ import (
 	"usher/scanner"
 )
 
-var update = flag.Bool("update", false, "rewrite the .want files of testdata")
-
 const testIdle = 80 * time.Millisecond
 
-// replay feeds a recording as the port's owner does: silence is called when the
-// next read comes later than wait told, and after the last one.
+// replay feeds a recording as the port's owner does: Silence is called when the
+// next read comes later than Wait told, and after the last one.
 func replay(reads []devicetest.Read) []string {
-	f := framer{idle: testIdle}
+	return replayWith(Framer{Idle: testIdle}, reads)
+}
+
+func replayWith(f Framer, reads []devicetest.Read) []string {
 	now := time.Unix(1e9, 0)
 	var codes []string
 	for _, read := range reads {
-		if w := f.wait(now); w >= 0 && read.After >= w {
-			codes = append(codes, f.silence()...)
+		if w := f.Wait(now); w >= 0 && read.After >= w {
+			codes = append(codes, f.Silence()...)
 		}
 		now = now.Add(read.After)
-		codes = append(codes, f.push(now, read.Data)...)
+		codes = append(codes, f.Push(now, read.Data)...)
 	}
-	return append(codes, f.silence()...)
-}
-
-func TestRecordings(t *testing.T) {
-	logs, err := filepath.Glob("testdata/*.log")
-	if err != nil || len(logs) < 8 {
-		t.Fatalf("recordings: %d, %v", len(logs), err)
-	}
-	for _, path := range logs {
-		name := strings.TrimSuffix(filepath.Base(path), ".log")
-		t.Run(name, func(t *testing.T) {
-			log, err := devicetest.OpenLog(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var got strings.Builder
-			for _, code := range replay(log.Reads) {
-				if len(code) > scanner.MaxCode {
-					fmt.Fprintf(&got, "(overlong: %d bytes)\n", len(code))
-				} else {
-					fmt.Fprintf(&got, "%q\n", code)
-				}
-			}
-			golden := strings.TrimSuffix(path, ".log") + ".want"
-			if *update {
-				if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got.String()); diff != "" {
-				t.Errorf("codes (-want +got):\n%s", diff)
-			}
-		})
-	}
+	return append(codes, f.Silence()...)
 }
 
 // stream draws bytes that look like a scanner's: codes, terminators, noise, and
@@ -158,9 +119,9 @@ func TestOverlong(t *testing.T) {
 }
 
 func TestMemoryIsBounded(t *testing.T) {
-	f := framer{idle: testIdle}
+	f := Framer{Idle: testIdle}
 	for range 1000 {
-		f.push(time.Unix(0, 0), slices.Repeat([]byte("n"), 4096))
+		f.Push(time.Unix(0, 0), slices.Repeat([]byte("n"), 4096))
 	}
 	if cap(f.kept) > 2*maxKept {
 		t.Errorf("4 MB of noise made the buffer %d bytes", cap(f.kept))
@@ -168,29 +129,57 @@ func TestMemoryIsBounded(t *testing.T) {
 }
 
 func TestWait(t *testing.T) {
-	f := framer{idle: testIdle}
+	f := Framer{Idle: testIdle}
 	at := time.Unix(1e9, 0)
 	check := func(after, want time.Duration) {
 		t.Helper()
-		if got := f.wait(at.Add(after)); got != want {
+		if got := f.Wait(at.Add(after)); got != want {
 			t.Errorf("wait %v after the read: %v, want %v", after, got, want)
 		}
 	}
 	check(0, -1)
-	f.push(at, []byte("half a co"))
+	f.Push(at, []byte("half a co"))
 	check(0, testIdle)
 	check(30*time.Millisecond, 50*time.Millisecond)
 	check(time.Hour, 0)
-	f.push(at, []byte("de\r"))
+	f.Push(at, []byte("de\r"))
 	check(0, -1)
-	f.push(at, slices.Repeat([]byte("n"), maxKept+1))
+	f.Push(at, slices.Repeat([]byte("n"), maxKept+1))
 	check(0, testIdle)
-	f.silence()
+	f.Silence()
 	check(0, -1)
 }
 
+// TestAPersonTypes: a keyboard that is a real one gives whole codes, not letters.
+func TestAPersonTypes(t *testing.T) {
+	keys := func(text string, gap time.Duration) (reads []devicetest.Read) {
+		for i := range text {
+			reads = append(reads, devicetest.Read{After: gap, Data: []byte(text[i : i+1])})
+		}
+		return reads
+	}
+	tests := map[string]struct {
+		keyboard bool
+		reads    []devicetest.Read
+		want     []string
+	}{
+		"by hand, with Enter":         {true, keys("TICKET-1\r", 300*time.Millisecond), []string{"TICKET-1"}},
+		"by hand, without":            {true, keys("TICKET-1", 300*time.Millisecond), []string{"TICKET-1"}},
+		"a scanner, without a suffix": {true, append(keys("TICKET-1", 5*time.Millisecond), devicetest.Read{After: time.Second, Data: []byte("A2")}), []string{"TICKET-1", "A2"}},
+		"a scanner after a person":    {true, append(keys("1\r", time.Second), append(keys("AB", 5*time.Millisecond), devicetest.Read{After: time.Second, Data: []byte("CD")})...), []string{"1", "AB", "CD"}},
+		"no keyboard":                 {false, keys("AB", 300*time.Millisecond), []string{"A", "B"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, replayWith(Framer{Idle: testIdle, Keyboard: tt.keyboard}, tt.reads)); diff != "" {
+				t.Errorf("codes (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func FuzzFramer(f *testing.F) {
-	logs, err := filepath.Glob("testdata/*.log")
+	logs, err := filepath.Glob("../serial/testdata/*.log")
 	if err != nil {
 		f.Fatal(err)
 	}

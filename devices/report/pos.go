@@ -1,0 +1,186 @@
+package report
+
+import (
+	"bytes"
+	"slices"
+	"time"
+)
+
+// partWithin is how long the next part of a code may take.
+const partWithin = 500 * time.Millisecond
+
+// POS is where a point-of-sale scanner's reports hold their data (HID Point of
+// Sale Usage Tables 1.02). Offsets count bits.
+type POS struct {
+	id byte
+	// length is the byte count; size zero: there is none, and zeros at the end are
+	// padding.
+	length, more place
+	// symbology are the three characters of the AIM identifier.
+	symbology []place
+	// data are bytes in a row.
+	data place
+	// shifts: the data may begin one byte later, as told by the AIM identifier.
+	shifts bool
+	// kind is the maker's own code identifier, where the layout is known to have
+	// one.
+	kind place
+}
+
+// place is a value in a report.
+type place struct{ offset, size, count int }
+
+func (p place) in(report []byte) uint32 { return bits(report, p.offset, p.size) }
+
+// POS finds the scanned data in a descriptor; false: it is no point-of-sale
+// scanner.
+func (d Descriptor) POS() (POS, bool) {
+	var p POS
+	at := slices.IndexFunc(d.Fields, func(f Field) bool {
+		return f.Kind == Input && slices.Contains(f.Usages, usageData) && f.Size == 8
+	})
+	if at < 0 {
+		return p, false
+	}
+	p.id = d.Fields[at].ID
+	for _, f := range d.Fields {
+		if f.Kind != Input || f.ID != p.id || f.Constant {
+			continue
+		}
+		for i := range f.Count {
+			here := place{offset: f.Offset + i*f.Size, size: f.Size, count: 1}
+			switch u := f.usage(i); {
+			case u == usageByteCount:
+				p.length = here
+			case u >= usageFirstID && u <= usageLastID && len(p.symbology) < 3:
+				p.symbology = append(p.symbology, here)
+			case u == usageMore && p.more.size == 0:
+				p.more = here
+			case u == usageData && p.data.count == 0:
+				p.data = place{offset: here.offset, size: 8, count: f.Count - i}
+			}
+		}
+	}
+	return p, p.data.offset%8 == 0
+}
+
+// IsPOS tells whether a descriptor is of the point-of-sale page at all, data or
+// not.
+func (d Descriptor) IsPOS() bool {
+	return slices.ContainsFunc(d.Fields, func(f Field) bool { return f.Application>>16 == pagePOS })
+}
+
+// FallbackPOS is the layout of scanners whose descriptor cannot be read, by the
+// length of a report, its ID included: 64 bytes as of Honeywell and Access-IS
+// (LSR118/ATR110 manual), else 62.
+func FallbackPOS(length int) POS {
+	p := POS{
+		id: 2, shifts: true,
+		length: place{8, 8, 1},
+		data:   place{5 * 8, 8, 56},
+		more:   place{61 * 8, 1, 1},
+	}
+	for i := range 3 {
+		p.symbology = append(p.symbology, place{(2 + i) * 8, 8, 1})
+	}
+	if length >= 64 {
+		p.kind, p.more = place{61 * 8, 8, 1}, place{63 * 8, 1, 1}
+	}
+	return p
+}
+
+// Assembler puts a code together from the reports that carry it.
+type Assembler struct {
+	layout POS
+
+	kept      []byte
+	symbology string
+	last      time.Time
+	// parts: the code in hand goes on. over: it outgrew what is kept and was
+	// reported.
+	parts, over bool
+}
+
+// NewAssembler starts with no code in hand.
+func NewAssembler(layout POS) *Assembler { return &Assembler{layout: layout} }
+
+// Push takes a report and gives the codes that it completes: also one that was
+// cut off, marked so that the gate refuses it, where the report begins another.
+// Reports of other kinds, and the scanner's replies to commands, are none.
+func (a *Assembler) Push(at time.Time, report []byte) []string {
+	l := a.layout
+	if len(report) == 0 || l.id != 0 && report[0] != l.id || len(report) <= l.data.offset/8 {
+		return nil
+	}
+	symbology, data := l.read(report)
+	if reply(symbology) || l.kind.size > 0 && l.kind.in(report) == '?' {
+		return nil
+	}
+	var codes []string
+	if a.parts && (symbology != a.symbology || at.Sub(a.last) > partWithin) {
+		codes = a.Silence()
+	}
+	a.last, a.symbology = at, symbology
+	if !a.over {
+		a.kept = append(a.kept, data...)
+	}
+	if len(a.kept) > maxKept {
+		codes = append(codes, cut(a.kept))
+		a.kept, a.over = a.kept[:0], true
+	}
+	if a.parts = l.more.size > 0 && l.more.in(report) != 0; a.parts {
+		return codes
+	}
+	if len(a.kept) > 0 {
+		codes = append(codes, string(a.kept))
+	}
+	a.kept, a.over = a.kept[:0], false
+	return codes
+}
+
+// Wait tells how long from at on the next part may take; negative: none is
+// waited for.
+func (a *Assembler) Wait(at time.Time) time.Duration {
+	if !a.parts {
+		return -1
+	}
+	return max(0, a.last.Add(partWithin).Sub(at))
+}
+
+// Silence gives up a code whose next part did not come: it is marked so that the
+// gate refuses it, since what there is of it may be another ticket's code.
+func (a *Assembler) Silence() []string {
+	if !a.parts {
+		return nil
+	}
+	over := a.over
+	code := cut(a.kept)
+	a.kept, a.parts, a.over = a.kept[:0], false, false
+	if over {
+		return nil
+	}
+	return []string{code}
+}
+
+// read gives the AIM identifier and the data of a report.
+func (l POS) read(report []byte) (symbology string, data []byte) {
+	shift := 0
+	if l.shifts && len(report) > 3 && report[2] != ']' && report[3] == ']' {
+		shift = 1
+	}
+	var aim []byte
+	for _, p := range l.symbology {
+		if at := p.offset/8 + shift; at < len(report) {
+			aim = append(aim, report[at])
+		}
+	}
+	from := l.data.offset/8 + shift
+	data = report[from:min(from+l.data.count, len(report))]
+	if l.length.size == 0 {
+		return string(aim), bytes.TrimRight(data, "\x00")
+	}
+	return string(aim), data[:min(int(l.length.in(report)), len(data))]
+}
+
+// reply tells the AIM identifiers under which scanners answer commands.
+func reply(symbology string) bool { return symbology == "]X0" || symbology == "]Z6" }

@@ -1,0 +1,23 @@
+// Package report turns what scanners report into codes, for every driver alike:
+// streams of characters cut at terminators and at silence ([Framer]), HID report
+// descriptors ([Parse]), and the reports of HID point-of-sale scanners ([POS]).
+//
+// Everything here is pure: bytes and times in, codes out.
+package report
+
+import "usher/scanner"
+
+// maxKept bounds what is kept of one code, in bytes. It is twice the longest
+// code that is judged, so that cutting never makes a judgeable code of a longer
+// one.
+const maxKept = 2 * scanner.MaxCode
+
+// cut marks what was kept of a code that is not whole: both ends become NUL, so
+// that the gate, which trims blanks, refuses it and finds no shorter code inside.
+func cut(kept []byte) string {
+	if len(kept) < 2 {
+		return "\x00\x00"
+	}
+	kept[0], kept[len(kept)-1] = 0, 0
+	return string(kept)
+}
