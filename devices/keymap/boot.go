@@ -13,21 +13,26 @@ type Boot struct {
 // NewBoot starts with no key held.
 func NewBoot(layout *Layout) *Boot { return &Boot{typist: NewTypist(layout)} }
 
-// Report gives the text that a report types. A key is pressed when it is named
-// now more often than in the report before: Alt and a number may name one digit
-// twice. Reports that are too short, or that say only that too many keys are
-// held (usages 1 to 3), change nothing.
+// Report gives the text that a report types; one that is too short types
+// nothing.
 func (b *Boot) Report(report []byte) string {
 	if len(report) < 3 {
 		return ""
 	}
-	keys := report[2:min(len(report), 2+bootKeys)]
+	return b.Keys(report[0], report[2:min(len(report), 2+bootKeys)])
+}
+
+// Keys gives the text that is typed when these modifiers and keys are held. A key
+// is pressed when it is named now more often than before: Alt and a number may
+// name one digit twice. Usages 1 to 3 say only that too many keys are held, and
+// change nothing.
+func (b *Boot) Keys(mods byte, keys []byte) string {
 	for _, key := range keys {
 		if key >= 0x01 && key <= 0x03 {
 			return ""
 		}
 	}
-	text := b.typist.Hold(report[0])
+	text := b.typist.Hold(mods)
 	was := counts(b.held)
 	var seen [256]int
 	b.held = b.held[:0]

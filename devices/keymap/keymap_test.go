@@ -148,7 +148,7 @@ func TestTheSelfTestTellsTheLayout(t *testing.T) {
 				t.Errorf("read as %s, %s and %s look the same: %q", reading, typing, other, text)
 			}
 			seen[text] = typing
-			found, ok := Diagnose(layout(t, reading), text)
+			found, ok := NewTester(layout(t, reading)).Diagnose(text)
 			if !ok || found.Layout != typing || found.Inverted {
 				t.Errorf("typed as %s, read as %s: found %+v, %v", typing, reading, found, ok)
 			}
@@ -160,11 +160,11 @@ func TestTheSelfTestTellsTheLayout(t *testing.T) {
 			}
 		}
 		inverted := strings.Map(swapped, SelfTest)
-		if found, ok := Diagnose(layout(t, reading), inverted); !ok || !found.Inverted || found.Layout != reading || found.Advice(layout(t, reading)) == "" {
+		if found, ok := NewTester(layout(t, reading)).Diagnose(inverted); !ok || !found.Inverted || found.Layout != reading || found.Advice(layout(t, reading)) == "" {
 			t.Errorf("inverted, read as %s: %+v, %v", reading, found, ok)
 		}
 	}
-	if found, ok := Diagnose(layout(t, "us"), "TICKET-1"); ok {
+	if found, ok := NewTester(layout(t, "us")).Diagnose("TICKET-1"); ok {
 		t.Errorf("a ticket is taken for the self-test: %+v", found)
 	}
 }

@@ -28,18 +28,30 @@ func (f Finding) Advice(layout *Layout) string {
 	return "the self-test shows letters in the wrong case; switch the scanner's CapsLock handling off"
 }
 
-// Diagnose tells whether a text read under the layout is the self-test, typed by
-// a scanner of any layout.
-func Diagnose(layout *Layout, text string) (Finding, bool) {
-	for _, name := range append([]string{layout.name}, Names()...) {
-		typing := layouts()[name].layout(name)
-		for _, inverted := range []bool{false, true} {
-			if read, ok := misread(typing, layout, inverted); ok && read == text {
-				return Finding{Layout: name, Inverted: inverted}, true
+// Tester knows every way in which the self-test may be read under a layout.
+type Tester struct {
+	layout *Layout
+	as     map[string]Finding
+}
+
+// NewTester prepares for readings under the layout.
+func NewTester(layout *Layout) *Tester {
+	t := &Tester{layout: layout, as: map[string]Finding{}}
+	for _, name := range append(Names(), layout.name) { // the right one wins
+		for _, inverted := range []bool{true, false} {
+			if text, ok := misread(layouts()[name].layout(name), layout, inverted); ok {
+				t.as[text] = Finding{Layout: name, Inverted: inverted}
 			}
 		}
 	}
-	return Finding{}, false
+	return t
+}
+
+// Diagnose tells whether a text is the self-test, typed by a scanner of any
+// layout.
+func (t *Tester) Diagnose(text string) (Finding, bool) {
+	found, ok := t.as[text]
+	return found, ok
 }
 
 // misread is the self-test typed in one layout and read in another.

@@ -43,6 +43,9 @@ func modifiers() []uint32 {
 	return all
 }
 
+// ID is the report ID that the keyboard's reports begin with; zero: none.
+func (k Keyboard) ID() byte { return k.id }
+
 // Read gives the modifiers, as the bits of a boot report, and the keys that are
 // held, in the report's order; false: the report is another one.
 func (k Keyboard) Read(report []byte) (mods byte, held []byte, ok bool) {

@@ -1,0 +1,226 @@
+package hid
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"usher/devices/keymap"
+	"usher/devices/report"
+	"usher/scanner"
+)
+
+const (
+	// longestRead bounds a read, and with it how late the end of the context is
+	// noticed.
+	longestRead = 250 * time.Millisecond
+	// maxReport is more than a full-speed device can send at once.
+	maxReport = 1024
+	// backlog is how many codes may wait for a slow emit. Reports cannot wait: the
+	// library would drop the oldest of them.
+	backlog = 256
+	// stale bounds how long reports from before the opening are thrown away.
+	stale = 500 * time.Millisecond
+	quiet = 30 * time.Millisecond
+)
+
+// decoder makes codes of reports. It is pure, in the manner of report.Framer.
+type decoder interface {
+	push(at time.Time, report []byte) []string
+	// wait tells how long the scanner must stay silent until something is due;
+	// negative: nothing is.
+	wait(at time.Time) time.Duration
+	silence() []string
+	// advice is what the codes tell of the scanner's settings.
+	advice() string
+}
+
+// device is one opened scanner.
+type device struct {
+	name    string
+	handle  handle
+	decoder decoder
+	log     *slog.Logger
+	told    atomic.Pointer[string]
+}
+
+// Advice tells of a layout that is not the scanner's. It implements
+// scanner.Adviser.
+func (d *device) Advice() string {
+	if text := d.told.Load(); text != nil {
+		return *text
+	}
+	return ""
+}
+
+// Run reads until the context ends, whose error it returns, or the scanner is
+// gone, an error wrapping [scanner.ErrUnplugged]. The calling goroutine owns the
+// handle. It implements scanner.Device.
+func (d *device) Run(ctx context.Context, emit func(raw string)) error {
+	codes, emitted := make(chan string, backlog), make(chan struct{})
+	go func() {
+		defer close(emitted)
+		for code := range codes {
+			emit(code)
+		}
+	}()
+	defer func() {
+		close(codes)
+		<-emitted
+	}()
+	defer func() {
+		// Nothing can be done about a device that does not close: it is gone.
+		_ = d.handle.Close()
+	}()
+	if err := d.drain(ctx); err != nil {
+		return err
+	}
+	return d.read(ctx, codes)
+}
+
+// drain throws away what was scanned before anybody read it: a person got no
+// answer to that and will have scanned again.
+func (d *device) drain(ctx context.Context) error {
+	buf := make([]byte, maxReport)
+	for began := time.Now(); time.Since(began) < stale; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n, err := d.handle.ReadTimeout(buf, int(quiet.Milliseconds()))
+		if err != nil {
+			return d.gone(err)
+		}
+		if n == 0 {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (d *device) read(ctx context.Context, codes chan<- string) error {
+	buf := make([]byte, maxReport)
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		wait := d.decoder.wait(time.Now())
+		limit := longestRead
+		if wait >= 0 {
+			// Rounded up: a read of 0 ms does not wait at all.
+			limit = min(limit, (wait + time.Millisecond).Truncate(time.Millisecond))
+		}
+		n, err := d.handle.ReadTimeout(buf, int(limit.Milliseconds()))
+		if err != nil {
+			return d.gone(err)
+		}
+		now := time.Now()
+		switch {
+		case n > 0:
+			d.hand(codes, d.decoder.push(now, buf[:n]))
+		case wait >= 0 && limit >= wait:
+			d.hand(codes, d.decoder.silence())
+		}
+	}
+}
+
+// hand gives codes on without ever waiting.
+func (d *device) hand(codes chan<- string, framed []string) {
+	for _, code := range framed {
+		select {
+		case codes <- code:
+		default:
+			d.log.Error("scanner floods: a code was dropped; scan it again, and look for a stuck trigger", "source", d.name)
+		}
+	}
+	if advice := d.decoder.advice(); advice != d.Advice() {
+		d.told.Store(&advice)
+		if advice != "" {
+			d.log.Warn("scanner settings", "source", d.name, "advice", advice)
+		}
+	}
+}
+
+// gone is any failure to read: the library knows no reasons.
+func (d *device) gone(err error) error {
+	return fmt.Errorf("%s: %w (%v)", d.name, scanner.ErrUnplugged, err)
+}
+
+// keyboardDecoder reads a scanner that plays a keyboard.
+type keyboardDecoder struct {
+	keys   report.Keyboard
+	layout *keymap.Layout
+	boot   *keymap.Boot
+	tester *keymap.Tester
+	frames report.Framer
+	text   string
+}
+
+func newKeyboardDecoder(keys report.Keyboard, layout *keymap.Layout, idle time.Duration) *keyboardDecoder {
+	return &keyboardDecoder{
+		keys: keys, layout: layout, boot: keymap.NewBoot(layout), tester: keymap.NewTester(layout),
+		frames: report.Framer{Idle: idle, Keyboard: true},
+	}
+}
+
+func (k *keyboardDecoder) push(at time.Time, raw []byte) []string {
+	mods, held, ok := k.keys.Read(raw)
+	if !ok {
+		return nil
+	}
+	text := k.boot.Keys(mods, held)
+	if text == "" {
+		return nil
+	}
+	return k.tested(k.frames.Push(at, []byte(text)))
+}
+
+func (k *keyboardDecoder) wait(at time.Time) time.Duration { return k.frames.Wait(at) }
+
+func (k *keyboardDecoder) silence() []string {
+	codes := k.frames.Push(time.Now(), []byte(k.boot.Silence()))
+	return k.tested(append(codes, k.frames.Silence()...))
+}
+
+func (k *keyboardDecoder) advice() string { return k.text }
+
+// tested takes the self-test out: it is for the installer, not for the gate.
+func (k *keyboardDecoder) tested(codes []string) []string {
+	var tickets []string
+	for _, code := range codes {
+		if found, ok := k.tester.Diagnose(code); ok {
+			k.text = found.Advice(k.layout)
+			continue
+		}
+		tickets = append(tickets, code)
+	}
+	return tickets
+}
+
+// posDecoder reads a point-of-sale scanner.
+type posDecoder struct {
+	layout    report.POS
+	described bool
+	parts     *report.Assembler
+}
+
+func (p *posDecoder) push(at time.Time, raw []byte) []string {
+	if p.parts == nil {
+		if !p.described {
+			p.layout = report.FallbackPOS(len(raw))
+		}
+		p.parts = report.NewAssembler(p.layout)
+	}
+	return p.parts.Push(at, raw)
+}
+
+func (p *posDecoder) wait(at time.Time) time.Duration {
+	if p.parts == nil {
+		return -1
+	}
+	return p.parts.Wait(at)
+}
+
+func (p *posDecoder) silence() []string { return p.parts.Silence() }
+func (p *posDecoder) advice() string    { return "" }

@@ -1,0 +1,159 @@
+// Package hid reads barcode scanners on USB as HID devices, through
+// github.com/karalabe/hid: those that play a keyboard, and those of the
+// point-of-sale class (usage page 0x8C), which is the best mode a scanner has.
+//
+// The library (hidapi over libusb) reads reports; what it lacks is wrapped here:
+//
+//   - Closing a device while it is read frees memory in use. One goroutine owns the
+//     handle: it reads with a time-out, and it alone closes.
+//   - Its queue keeps 30 reports and then drops the oldest without a sign, which
+//     is the head of a ticket's code. The owner does nothing but read and decode;
+//     codes wait in a queue of their own.
+//   - It finds nothing, and says no more than that, where USB cannot be reached at
+//     all. The kernel's sysfs is asked what is plugged in and why it cannot be
+//     opened.
+//   - It does not tell usage pages on Linux. The report descriptor of sysfs does,
+//     read before opening, which takes the device away from the kernel's driver and
+//     the descriptor with it.
+//   - Built without cgo it has no devices and no errors. Open says so.
+//   - Any failing read means that the device is gone: it has no reasons to give.
+//
+// While a scanner is open here the kernel's own driver has let it go, so that a
+// ticket types nothing into a console. After a crash the interface stays without
+// a driver, and without a descriptor, until it is plugged in again; it can be
+// opened here all the same.
+//
+// # Settings of the scanners
+//
+// Scan the maker's code for the mode, then a suffix of CR or Enter:
+//
+//	family                        mode to choose                          driver
+//	Honeywell Xenon, Voyager,     USB HID bar code scanner (HID POS)      hid
+//	  Granit, Genesis             or USB serial (CDC-ACM)                 serial
+//	Zebra, Symbol DS and LI       USB CDC host or simple COM emulation    serial
+//	                              or HID keyboard emulation               hid
+//	Datalogic Gryphon, QuickScan  USB-COM, or USB keyboard                serial, hid
+//	Newland HR, NLS               USB HID POS, or USB CDC                 hid, serial
+//	Access-IS LSR, ATR            USB HID, or USB CDC                     hid, serial
+//	Intermec, CipherLab, Mindeo   USB virtual COM, or USB keyboard        serial, hid
+//	built-in engines, Bluetooth   keyboard                                evdev
+//
+// IBM/OEM (SurePOS), SNAPI and SSI over USB are modes that no general program
+// reads: choose another. In keyboard mode set the scanner's country to the layout
+// configured here, best to United States on both sides.
+//
+// # Assumptions
+//
+// A point-of-sale scanner whose descriptor cannot be read sends one of the two
+// layouts known (see report.FallbackPOS). A keyboard whose descriptor cannot be
+// read uses the boot protocol.
+package hid
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"usher/devices/keymap"
+)
+
+// The modes of Config.Mode.
+const (
+	modeAuto     = ""
+	modeKeyboard = "keyboard"
+	modePOS      = "pos"
+)
+
+// The bounds of Config.Idle.
+const (
+	minIdle = 20 * time.Millisecond
+	maxIdle = 2 * time.Second
+)
+
+// Config is what a scanner's block says to this driver.
+type Config struct {
+	// VendorID and ProductID are the USB ids; ProductID 0 takes any product.
+	VendorID  int `mapstructure:"vendor_id"`
+	ProductID int `mapstructure:"product_id"`
+	// Serial is the device's serial number, to tell two of a kind; empty: any.
+	Serial string `mapstructure:"serial"`
+	// Interface is the USB interface number of a composite device; -1: the one
+	// that looks like a scanner.
+	Interface int `mapstructure:"interface"`
+	// Mode is keyboard or pos; empty: as the device describes itself.
+	Mode string `mapstructure:"mode"`
+	// Layout is the country that the scanner's keyboard is set to.
+	Layout string `mapstructure:"layout"`
+	// Idle is the silence that ends a code which a keyboard scanner sends without
+	// a terminator, 20 ms to 2 s.
+	Idle time.Duration `mapstructure:"idle"`
+}
+
+// Defaults is the configuration that a scanner's block starts from.
+func Defaults() Config { return Config{Interface: -1, Layout: "us", Idle: 150 * time.Millisecond} }
+
+// Driver opens one configured scanner.
+type Driver struct {
+	cfg    Config
+	layout *keymap.Layout
+	lib    library
+	log    *slog.Logger
+	// root is where sys and dev are: "/" on a device.
+	root string
+	// seen is the report descriptor last read: a device that a crash left without
+	// a driver shows none.
+	seen map[string][]byte
+}
+
+// New checks the configuration. Its error joins every fault, each beginning
+// with the key and a colon.
+func New(cfg Config, log *slog.Logger) (*Driver, error) {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if cfg.VendorID == 0 {
+		fault("vendor_id: missing; usher devices lists what is plugged in")
+	}
+	if !isID(cfg.VendorID) {
+		fault("vendor_id: %#x is no USB id, which are 0x0001 to 0xffff", cfg.VendorID)
+	}
+	if !isID(cfg.ProductID) {
+		fault("product_id: %#x is no USB id, which are 0x0001 to 0xffff", cfg.ProductID)
+	}
+	if cfg.Interface < -1 || cfg.Interface > 255 {
+		fault("interface: %d is not between 0 and 255; -1 chooses by itself", cfg.Interface)
+	}
+	switch cfg.Mode {
+	case modeAuto, modeKeyboard, modePOS:
+	default:
+		fault("mode: %q is neither keyboard nor pos; leave it out to let the scanner say", cfg.Mode)
+	}
+	layout, err := keymap.ByName(cfg.Layout)
+	if err != nil {
+		fault("layout: %w", err)
+	}
+	if cfg.Idle < minIdle || cfg.Idle > maxIdle {
+		fault("idle: %v is not between %v and %v", cfg.Idle, minIdle, maxIdle)
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Driver{cfg: cfg, layout: layout, lib: karalabe{}, log: log, root: "/", seen: map[string][]byte{}}, nil
+}
+
+func isID(id int) bool { return id >= 0 && id <= 0xffff }
+
+// Source is the configured device: two scanners must not share one.
+func (d *Driver) Source() string {
+	text := fmt.Sprintf("%04x:%04x", d.cfg.VendorID, d.cfg.ProductID)
+	if d.cfg.Serial != "" {
+		text += " serial " + d.cfg.Serial
+	}
+	if d.cfg.Interface >= 0 {
+		text += fmt.Sprintf(" interface %d", d.cfg.Interface)
+	}
+	return text
+}

@@ -1,0 +1,193 @@
+package hid
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/karalabe/hid"
+
+	"usher/devices/report"
+	"usher/scanner"
+)
+
+// Open makes one attempt to take the scanner for this process alone. Errors say
+// what to do; they wrap fs.ErrNotExist where it is not plugged in.
+func (d *Driver) Open(ctx context.Context) (scanner.Device, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if !d.lib.supported() {
+		return nil, fmt.Errorf("%s: this usher was built without USB HID (cgo); install the packaged one, or use driver serial or evdev", d.Source())
+	}
+	plugged, err := d.plugged()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", d.Source(), err)
+	}
+	// What tells the mode goes away with the opening.
+	known := d.descriptors(plugged)
+	info, i, err := d.choose(d.lib.enumerate(uint16(d.cfg.VendorID), uint16(d.cfg.ProductID)), known, plugged)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", d.Source(), err)
+	}
+	h, err := d.lib.open(info)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", d.Source(), d.explain(plugged, err))
+	}
+	return d.device(h, i), nil
+}
+
+// plugged lists the devices with the configured ids.
+func (d *Driver) plugged() ([]usbDevice, error) {
+	all, err := usbDevices(d.root)
+	if err != nil {
+		return nil, err
+	}
+	mine := slices.DeleteFunc(slices.Clone(all), func(u usbDevice) bool {
+		return u.vendor != d.cfg.VendorID || d.cfg.ProductID != 0 && u.product != d.cfg.ProductID
+	})
+	if len(mine) == 0 {
+		return nil, fmt.Errorf("%w; is the scanner plugged in? usher devices lists what is", notPlugged{})
+	}
+	if d.cfg.Serial == "" {
+		return mine, nil
+	}
+	serials := make([]string, len(mine))
+	for i, u := range mine {
+		serials[i] = fmt.Sprintf("%q", u.serial)
+	}
+	mine = slices.DeleteFunc(mine, func(u usbDevice) bool { return u.serial != d.cfg.Serial })
+	if len(mine) == 0 {
+		return nil, fmt.Errorf("%w; plugged in with these ids: serial %s", notPlugged{}, strings.Join(serials, ", "))
+	}
+	return mine, nil
+}
+
+// notPlugged is a device that is not there.
+type notPlugged struct{}
+
+func (notPlugged) Error() string        { return "no such USB device" }
+func (notPlugged) Is(target error) bool { return target == fs.ErrNotExist }
+
+// descriptors gives each interface by its hidapi path, such as 1-1:1.0.
+func (d *Driver) descriptors(plugged []usbDevice) map[string]usbInterface {
+	known := map[string]usbInterface{}
+	for _, u := range plugged {
+		dirs, _ := filepath.Glob(u.dir + "/*:*.*") // the pattern is well-formed
+		for _, dir := range dirs {
+			i, ok := interfaceAt(dir)
+			if !ok {
+				continue
+			}
+			key := fmt.Sprintf("%04x:%04x %s %d", u.vendor, u.product, u.serial, i.number)
+			if i.raw == nil {
+				i.raw = d.seen[key]
+			} else {
+				d.seen[key] = i.raw
+			}
+			known[filepath.Base(dir)] = i
+		}
+	}
+	return known
+}
+
+// choose picks the one interface that is meant.
+func (d *Driver) choose(list []hid.DeviceInfo, known map[string]usbInterface, plugged []usbDevice) (hid.DeviceInfo, usbInterface, error) {
+	list = slices.DeleteFunc(slices.Clone(list), func(info hid.DeviceInfo) bool {
+		i, ok := known[info.Path]
+		return !ok || d.cfg.Interface >= 0 && i.number != d.cfg.Interface
+	})
+	if len(list) == 0 {
+		return hid.DeviceInfo{}, usbInterface{}, d.explain(plugged, errNone)
+	}
+	for _, mode := range d.modes() {
+		fitting := slices.DeleteFunc(slices.Clone(list), func(info hid.DeviceInfo) bool { return known[info.Path].mode() != mode })
+		switch len(fitting) {
+		case 0:
+			continue
+		case 1:
+			return fitting[0], known[fitting[0].Path], nil
+		}
+		return hid.DeviceInfo{}, usbInterface{}, several(fitting)
+	}
+	// Nothing describes itself. The one that is left is believed where it was
+	// chosen by number or mode.
+	if len(list) == 1 && (d.cfg.Interface >= 0 || d.cfg.Mode != modeAuto) {
+		return list[0], known[list[0].Path], nil
+	}
+	return hid.DeviceInfo{}, usbInterface{}, errors.New("none of its interfaces is a keyboard's or a point-of-sale scanner's; scan the maker's code for HID POS or keyboard mode, or use driver serial")
+}
+
+// modes are what to look for, in this order: a scanner that can be both is best
+// read as what it is.
+func (d *Driver) modes() []string {
+	if d.cfg.Mode != modeAuto {
+		return []string{d.cfg.Mode}
+	}
+	return []string{modePOS, modeKeyboard}
+}
+
+// several asks to tell two scanners apart: whichever came first would change
+// with every start.
+func several(list []hid.DeviceInfo) error {
+	texts := make([]string, len(list))
+	for i, info := range list {
+		texts[i] = fmt.Sprintf("serial %q interface %d at %s", info.Serial, info.Interface, info.Path)
+	}
+	return fmt.Errorf("%d devices fit: %s; set serial: or interface: to tell them apart, or plug one out", len(list), strings.Join(texts, ", "))
+}
+
+var errNone = errors.New("libusb lists no such device")
+
+// explain finds the reason that the library does not give.
+func (d *Driver) explain(plugged []usbDevice, err error) error {
+	if _, statErr := os.Stat(filepath.Join(d.root, "dev/bus/usb")); statErr != nil {
+		return fmt.Errorf("%w: the service sees no /dev/bus/usb; it must not run with PrivateDevices=yes", err)
+	}
+	for _, u := range plugged {
+		if denied := writable(d.root, u.node); denied != nil {
+			return fmt.Errorf("%s: %w; add the service to group usher or install the udev rules", u.node, denied)
+		}
+	}
+	if errors.Is(err, errNone) {
+		for _, u := range plugged {
+			if !slices.ContainsFunc(u.interfaces(), func(i usbInterface) bool { return i.hid }) {
+				return errors.New("the device has no HID interface in its present mode; use driver serial, or scan the maker's code for HID POS or keyboard mode")
+			}
+		}
+		return err
+	}
+	return fmt.Errorf("in use by another program, or unplugged this moment: %w", err)
+}
+
+// device prepares what reads the opened scanner.
+func (d *Driver) device(h handle, i usbInterface) *device {
+	dev := &device{name: d.Source(), handle: h, log: d.log}
+	desc, err := report.Parse(i.raw)
+	if err != nil {
+		d.log.Warn("report descriptor cannot be read; the usual layout is taken", "source", d.Source(), "error", err)
+		desc = report.Descriptor{}
+	}
+	mode := d.cfg.Mode
+	if mode == modeAuto {
+		mode = i.mode()
+	}
+	if mode == modePOS {
+		layout, ok := desc.POS()
+		dev.decoder = &posDecoder{described: ok, layout: layout}
+		return dev
+	}
+	keys, ok := desc.Keyboard()
+	if !ok {
+		keys = report.BootKeyboard()
+	}
+	dev.decoder = newKeyboardDecoder(keys, d.layout, d.cfg.Idle)
+	// Some scanners turn their letters around while the host's CapsLock is on.
+	_, _ = h.Write([]byte{keys.ID(), 0})
+	return dev
+}

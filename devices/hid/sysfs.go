@@ -1,0 +1,137 @@
+package hid
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix" // access(2)
+
+	"usher/devices/report"
+)
+
+// usbDevice is a device on USB as the kernel shows it.
+type usbDevice struct {
+	// dir is its folder under sys/bus/usb/devices.
+	dir             string
+	vendor, product int
+	serial, label   string
+	// node is its file under /dev/bus/usb.
+	node string
+}
+
+// usbDevices lists the devices on USB under root. A kernel without USB has none.
+func usbDevices(root string) ([]usbDevice, error) {
+	base := filepath.Join(root, "sys/bus/usb/devices")
+	entries, err := os.ReadDir(base)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var found []usbDevice
+	for _, e := range entries {
+		dir := filepath.Join(base, e.Name())
+		vendor, err := strconv.ParseUint(read(dir, "idVendor"), 16, 16)
+		if err != nil {
+			continue // an interface, not a device
+		}
+		product, err := strconv.ParseUint(read(dir, "idProduct"), 16, 16)
+		if err != nil {
+			continue
+		}
+		bus, _ := strconv.Atoi(read(dir, "busnum"))
+		num, _ := strconv.Atoi(read(dir, "devnum"))
+		found = append(found, usbDevice{
+			dir: dir, vendor: int(vendor), product: int(product), serial: read(dir, "serial"),
+			label: strings.TrimSpace(read(dir, "manufacturer") + " " + read(dir, "product")),
+			node:  fmt.Sprintf("/dev/bus/usb/%03d/%03d", bus, num),
+		})
+	}
+	return found, err
+}
+
+// read gives a file of sysfs, or nothing. Devices choose their own words: only
+// what can be printed of them is kept.
+func read(dir, name string) string {
+	raw, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r == '\uFFFD' {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(string(raw), "")))
+}
+
+// usbInterface is one interface of a device.
+type usbInterface struct {
+	number int
+	// hid: its class is HID. keyboard, mouse: of the boot protocol.
+	hid, keyboard, mouse bool
+	// raw is its report descriptor, nil where no driver holds the interface.
+	raw []byte
+}
+
+func (d usbDevice) interfaces() []usbInterface {
+	var all []usbInterface
+	dirs, _ := filepath.Glob(d.dir + "/*:*.*") // the pattern is well-formed
+	for _, dir := range slices.Sorted(slices.Values(dirs)) {
+		if i, ok := interfaceAt(dir); ok {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
+func interfaceAt(dir string) (usbInterface, bool) {
+	number, err := strconv.ParseUint(read(dir, "bInterfaceNumber"), 16, 8)
+	if err != nil {
+		return usbInterface{}, false
+	}
+	const classHID, subBoot, keyboard, mouse = "03", "01", "01", "02"
+	i := usbInterface{number: int(number), hid: read(dir, "bInterfaceClass") == classHID}
+	boot := i.hid && read(dir, "bInterfaceSubClass") == subBoot
+	i.keyboard = boot && read(dir, "bInterfaceProtocol") == keyboard
+	i.mouse = boot && read(dir, "bInterfaceProtocol") == mouse
+	files, _ := filepath.Glob(dir + "/*:*:*.*/report_descriptor") // the pattern is well-formed
+	for _, file := range files {
+		if raw, err := os.ReadFile(file); err == nil {
+			i.raw = raw
+		}
+	}
+	return i, true
+}
+
+// mode tells what an interface is for, by its descriptor and else by its class;
+// empty: it is no scanner's.
+func (i usbInterface) mode() string {
+	if !i.hid {
+		return ""
+	}
+	d, err := report.Parse(i.raw)
+	if err != nil || len(d.Fields) == 0 {
+		switch {
+		case i.keyboard:
+			return modeKeyboard
+		}
+		return ""
+	}
+	if _, ok := d.POS(); ok {
+		return modePOS
+	}
+	if _, ok := d.Keyboard(); ok && !i.mouse {
+		return modeKeyboard
+	}
+	return ""
+}
+
+// writable tells whether this process may open a device's node; nil: it may.
+func writable(root, node string) error {
+	return unix.Access(filepath.Join(root, node), unix.R_OK|unix.W_OK)
+}
