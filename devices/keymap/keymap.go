@@ -62,8 +62,9 @@ const (
 	lastModifier  byte = 0xe7
 )
 
-// nothing is what a key types that types no character.
-const nothing = '\x1b'
+// Nothing is what a key types that types no character: ESC, which makes the code
+// unreadable.
+const Nothing = '\x1b'
 
 // Layout is a country's keyboard.
 type Layout struct {

@@ -21,12 +21,23 @@ type Typist struct {
 	dead rune
 	// us decodes Ctrl with keys that the layout gives to letters of its own.
 	us *Layout
+	// lossy: a digit of a number that was typed twice at once came once.
+	lossy bool
 }
 
 // NewTypist starts with no key held and CapsLock off.
 func NewTypist(layout *Layout) *Typist {
 	us := layouts()["us"].layout("us")
 	return &Typist{layout: layout, us: us}
+}
+
+// NewLossyTypist is for keys that come through the kernel's input core, which
+// drops a digit that one report names twice. A number that may have lost one, or
+// that would end the code, types Nothing.
+func NewLossyTypist(layout *Layout) *Typist {
+	t := NewTypist(layout)
+	t.lossy = true
+	return t
 }
 
 // Hold sets the modifiers that are held from now on. Releasing Alt ends a
@@ -38,6 +49,9 @@ func (t *Typist) Hold(mods byte) string {
 		return ""
 	}
 	typed := numbered(t.number)
+	if t.lossy && (len(t.number) < 3 || typed == '\r' || typed == '\n' || typed == '\t') {
+		typed = Nothing
+	}
 	t.number = t.number[:0]
 	return t.flush() + string(typed)
 }
@@ -131,20 +145,20 @@ func (t *Typist) typed(key byte) rune {
 		return '\t'
 	}
 	if t.mods&guis != 0 {
-		return nothing
+		return Nothing
 	}
 	ctrl, altgr := t.mods&ctrls != 0, t.mods&RightAlt != 0
 	if ctrl && t.mods&LeftAlt != 0 {
 		ctrl, altgr = false, true // Windows takes the two for AltGr
 	} else if t.mods&LeftAlt != 0 {
-		return nothing
+		return Nothing
 	}
 	if r := pad(key); r != 0 && !ctrl {
 		return r
 	}
 	if key == keySpace {
 		if ctrl {
-			return nothing
+			return Nothing
 		}
 		return ' '
 	}
@@ -163,7 +177,7 @@ func (t *Typist) typed(key byte) rune {
 		r = swapped(r)
 	}
 	if r == 0 {
-		return nothing
+		return Nothing
 	}
 	return r
 }
@@ -177,7 +191,7 @@ func (t *Typist) control(key byte, r rune) rune {
 			return r & 0x1f
 		}
 	}
-	return nothing
+	return Nothing
 }
 
 // swapped is what CapsLock makes of a character.

@@ -1,0 +1,235 @@
+package evdev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"usher/devices/keymap"
+	"usher/devices/report"
+	"usher/scanner"
+)
+
+const (
+	// readEvents is how many events one read takes: more than the kernel keeps.
+	readEvents = 256
+	// backlog is how many codes may wait for a slow emit: what is not read is
+	// lost.
+	backlog = 256
+)
+
+// device is one grabbed input device.
+type device struct {
+	name  string
+	file  *os.File
+	probe syscall.RawConn
+	log   *slog.Logger
+
+	keys   keys
+	frames report.Framer
+	tester *keymap.Tester
+	layout *keymap.Layout
+	told   atomic.Pointer[string]
+}
+
+func newDevice(name string, file *os.File, layout *keymap.Layout, idle time.Duration, log *slog.Logger) (*device, error) {
+	probe, err := file.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	return &device{
+		name: name, file: file, probe: probe, log: log, layout: layout,
+		keys:   newKeys(layout),
+		frames: report.Framer{Idle: idle, Keyboard: true},
+		tester: keymap.NewTester(layout),
+	}, nil
+}
+
+// Advice tells of a layout that is not the scanner's. It implements
+// scanner.Adviser.
+func (d *device) Advice() string {
+	if text := d.told.Load(); text != nil {
+		return *text
+	}
+	return ""
+}
+
+// Run reads until the context ends, whose error it returns, or the device is
+// gone, an error wrapping [scanner.ErrUnplugged]. It implements scanner.Device.
+func (d *device) Run(ctx context.Context, emit func(raw string)) (err error) {
+	codes, emitted := make(chan string, backlog), make(chan struct{})
+	go func() {
+		defer close(emitted)
+		for code := range codes {
+			emit(code)
+		}
+	}()
+	defer func() {
+		close(codes)
+		<-emitted
+	}()
+	// The kernel lets go of the grab with the file.
+	defer func() { err = errors.Join(err, d.file.Close()) }()
+
+	woken := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(woken)
+		// The only failure is a closed file, whose reader has ended already.
+		_ = d.file.SetReadDeadline(time.Unix(1, 0))
+	})
+	defer func() {
+		if !stop() {
+			<-woken
+		}
+	}()
+	return d.read(ctx, codes)
+}
+
+func (d *device) read(ctx context.Context, codes chan<- string) error {
+	buf := make([]byte, readEvents*(2*wordSize+8))
+	for {
+		n, err := d.next(ctx, buf)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			text := d.keys.typist.Silence()
+			d.hand(codes, d.frames.Push(time.Now(), []byte(text)))
+			d.hand(codes, d.frames.Silence())
+			continue
+		case err != nil:
+			return d.gone(err)
+		}
+		text := d.keys.push(decode(buf[:n], wordSize))
+		d.hand(codes, d.frames.Push(time.Now(), []byte(text)))
+	}
+}
+
+// next reads what there is, or waits for as long as the code in hand may wait.
+func (d *device) next(ctx context.Context, buf []byte) (int, error) {
+	var deadline time.Time
+	wait := d.frames.Wait(time.Now())
+	if wait >= 0 {
+		deadline = time.Now().Add(wait)
+	}
+	if err := d.file.SetReadDeadline(deadline); err != nil {
+		return 0, err
+	}
+	// After the deadline is set: an end of the context before this line is seen
+	// here, a later one moves the deadline again.
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := d.file.Read(buf)
+	if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
+		// The reader may have been held up itself: what came meanwhile counts.
+		if late := d.late(buf); late > 0 {
+			return late, nil
+		}
+	}
+	return n, err
+}
+
+// late takes what came just before a deadline.
+func (d *device) late(buf []byte) int {
+	n := 0
+	// A file that is closed has nothing.
+	_ = d.probe.Control(func(fd uintptr) { n, _ = unix.Read(int(fd), buf) })
+	return max(0, n)
+}
+
+// hand gives codes on without ever waiting: the kernel's queue is short.
+func (d *device) hand(codes chan<- string, framed []string) {
+	for _, code := range framed {
+		if found, ok := d.tester.Diagnose(code); ok {
+			d.advise(found.Advice(d.layout))
+			continue
+		}
+		select {
+		case codes <- code:
+		default:
+			d.log.Error("scanner floods: a code was dropped; scan it again, and look for a stuck trigger", "source", d.name)
+		}
+	}
+}
+
+func (d *device) advise(text string) {
+	d.told.Store(&text)
+	if text != "" {
+		d.log.Warn("scanner settings", "source", d.name, "advice", text)
+	}
+}
+
+func (d *device) gone(err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) || errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s: %w (%v)", d.name, scanner.ErrUnplugged, err)
+	}
+	return fmt.Errorf("%s: %w", d.name, err)
+}
+
+// keys follows the events of a keyboard.
+type keys struct {
+	layout *keymap.Layout
+	typist *keymap.Typist
+	// scan is the scan code that the next key event belongs to.
+	scan int32
+	// lost: the kernel dropped events, up to the end of the packet it is in.
+	lost bool
+}
+
+func newKeys(layout *keymap.Layout) keys {
+	return keys{layout: layout, typist: keymap.NewLossyTypist(layout)}
+}
+
+// push gives the text that events type.
+func (k *keys) push(events []event) string {
+	var text string
+	for _, e := range events {
+		switch {
+		case e.kind == evSyn && e.code == synDropped:
+			k.lost = true
+		case k.lost && e.kind == evSyn && e.code == synReport:
+			// Which keys are held is not known any more; the code in hand is spoilt, so
+			// that nothing depends on it.
+			k.lost, k.scan = false, 0
+			k.typist = keymap.NewLossyTypist(k.layout)
+			text += string(keymap.Nothing)
+		case k.lost:
+		case e.kind == evSyn:
+			k.scan = 0
+		case e.kind == evMsc && e.code == mscScan:
+			k.scan = e.value
+		case e.kind == evKey:
+			text += k.key(e)
+		}
+	}
+	return text
+}
+
+func (k *keys) key(e event) string {
+	usage := usageOf(e.code)
+	if k.scan>>16 == usagePage && k.scan&0xff00 == 0 {
+		// A HID keyboard names the key itself, whatever a site maps it to.
+		usage = byte(k.scan)
+	}
+	k.scan = 0
+	switch e.value {
+	case keyPressed:
+		if usage == 0 {
+			return string(keymap.Nothing)
+		}
+		return k.typist.Press(usage)
+	case keyReleased:
+		return k.typist.Release(usage)
+	}
+	return "" // the kernel's own repeat of a held key
+}
