@@ -16,7 +16,9 @@ import (
 	"strings"
 	"unicode"
 
+	"usher/devices/evdev"
 	"usher/devices/feed"
+	"usher/devices/hid"
 	"usher/devices/serial"
 	"usher/scanner"
 )
@@ -71,6 +73,8 @@ type driver func(keys map[string]any) (Opener, []string)
 func drivers(deps Deps) map[string]driver {
 	return map[string]driver{
 		"serial": configured(serial.Defaults(), serial.New),
+		"hid":    configured(hid.Defaults(), hid.New),
+		"evdev":  configured(evdev.Defaults(), evdev.New),
 		"feed": configured(feed.Defaults(), func(c feed.Config) (*feed.Driver, error) {
 			return feed.New(c, deps.Stdin)
 		}),

@@ -116,11 +116,11 @@ func TestConfigureNamesEveryFault(t *testing.T) {
 		},
 		"no name, no driver": {
 			`- { port: /dev/ttyUSB0 }`,
-			[]string{"scanners[0]: name: missing", "scanners[0]: driver: missing; one of feed, serial"},
+			[]string{"scanners[0]: name: missing", "scanners[0]: driver: missing; one of evdev, feed, hid, serial"},
 		},
 		"a driver that is none": {
 			`- { name: lane-1, driver: camera, lens: wide }`,
-			[]string{`scanner lane-1: driver: "camera" is none; one of feed, serial`},
+			[]string{`scanner lane-1: driver: "camera" is none; one of evdev, feed, hid, serial`},
 		},
 		"one name twice": {
 			"- { name: lane-1, driver: feed, path: /a }\n- { name: lane-1, driver: feed, path: /b }",

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"sync/atomic"
 	"syscall"
@@ -31,7 +30,6 @@ type device struct {
 	name  string
 	file  *os.File
 	probe syscall.RawConn
-	log   *slog.Logger
 
 	keys   keys
 	frames report.Framer
@@ -40,13 +38,13 @@ type device struct {
 	told   atomic.Pointer[string]
 }
 
-func newDevice(name string, file *os.File, layout *keymap.Layout, idle time.Duration, log *slog.Logger) (*device, error) {
+func newDevice(name string, file *os.File, layout *keymap.Layout, idle time.Duration) (*device, error) {
 	probe, err := file.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
 	return &device{
-		name: name, file: file, probe: probe, log: log, layout: layout,
+		name: name, file: file, probe: probe, layout: layout,
 		keys:   newKeys(layout),
 		frames: report.Framer{Idle: idle, Keyboard: true},
 		tester: keymap.NewTester(layout),
@@ -156,17 +154,15 @@ func (d *device) hand(codes chan<- string, framed []string) {
 		select {
 		case codes <- code:
 		default:
-			d.log.Error("scanner floods: a code was dropped; scan it again, and look for a stuck trigger", "source", d.name)
+			d.advise(flooding)
 		}
 	}
 }
 
-func (d *device) advise(text string) {
-	d.told.Store(&text)
-	if text != "" {
-		d.log.Warn("scanner settings", "source", d.name, "advice", text)
-	}
-}
+// flooding is the advice after codes were dropped.
+const flooding = "codes came faster than they can be judged and some were dropped; scan again, and look for a stuck trigger"
+
+func (d *device) advise(text string) { d.told.Store(&text) }
 
 func (d *device) gone(err error) error {
 	var errno syscall.Errno

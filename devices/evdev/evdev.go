@@ -23,7 +23,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path"
 	"path/filepath"
@@ -64,14 +63,13 @@ func Defaults() Config { return Config{Layout: "us", Idle: 150 * time.Millisecon
 type Driver struct {
 	cfg    Config
 	layout *keymap.Layout
-	log    *slog.Logger
 	// root is where sys and dev are: "/" on a device.
 	root string
 }
 
 // New checks the configuration. Its error joins every fault, each beginning
 // with the key and a colon.
-func New(cfg Config, log *slog.Logger) (*Driver, error) {
+func New(cfg Config) (*Driver, error) {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	switch {
@@ -95,10 +93,7 @@ func New(cfg Config, log *slog.Logger) (*Driver, error) {
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	return &Driver{cfg: cfg, layout: layout, log: log, root: "/"}, nil
+	return &Driver{cfg: cfg, layout: layout, root: "/"}, nil
 }
 
 // Source is the configured device: two scanners must not share one.
@@ -166,7 +161,7 @@ func (d *Driver) grab(node string) (*device, error) {
 	if err := prepare(fd); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	dev, err := newDevice(d.Source(), file, d.layout, d.cfg.Idle, d.log)
+	dev, err := newDevice(d.Source(), file, d.layout, d.cfg.Idle)
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}

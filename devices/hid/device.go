@@ -3,7 +3,6 @@ package hid
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -33,8 +32,9 @@ type decoder interface {
 	// negative: nothing is.
 	wait(at time.Time) time.Duration
 	silence() []string
-	// advice is what the codes tell of the scanner's settings.
-	advice() string
+	// advice is what the last codes told of the scanner's settings; false: nothing
+	// new.
+	advice() (string, bool)
 }
 
 // device is one opened scanner.
@@ -42,8 +42,8 @@ type device struct {
 	name    string
 	handle  handle
 	decoder decoder
-	log     *slog.Logger
-	told    atomic.Pointer[string]
+	// told is what a person should know of the scanner.
+	told atomic.Pointer[string]
 }
 
 // Advice tells of a layout that is not the scanner's. It implements
@@ -131,16 +131,18 @@ func (d *device) hand(codes chan<- string, framed []string) {
 		select {
 		case codes <- code:
 		default:
-			d.log.Error("scanner floods: a code was dropped; scan it again, and look for a stuck trigger", "source", d.name)
+			d.advise(flooding)
 		}
 	}
-	if advice := d.decoder.advice(); advice != d.Advice() {
-		d.told.Store(&advice)
-		if advice != "" {
-			d.log.Warn("scanner settings", "source", d.name, "advice", advice)
-		}
+	if advice, ok := d.decoder.advice(); ok {
+		d.advise(advice)
 	}
 }
+
+// flooding is the advice after codes were dropped.
+const flooding = "codes came faster than they can be judged and some were dropped; scan again, and look for a stuck trigger"
+
+func (d *device) advise(text string) { d.told.Store(&text) }
 
 // gone is any failure to read: the library knows no reasons.
 func (d *device) gone(err error) error {
@@ -154,7 +156,9 @@ type keyboardDecoder struct {
 	boot   *keymap.Boot
 	tester *keymap.Tester
 	frames report.Framer
-	text   string
+	// text is what the last self-test told, fresh that it was not passed on.
+	text  string
+	fresh bool
 }
 
 func newKeyboardDecoder(keys report.Keyboard, layout *keymap.Layout, idle time.Duration) *keyboardDecoder {
@@ -183,14 +187,18 @@ func (k *keyboardDecoder) silence() []string {
 	return k.tested(append(codes, k.frames.Silence()...))
 }
 
-func (k *keyboardDecoder) advice() string { return k.text }
+func (k *keyboardDecoder) advice() (string, bool) {
+	fresh := k.fresh
+	k.fresh = false
+	return k.text, fresh
+}
 
 // tested takes the self-test out: it is for the installer, not for the gate.
 func (k *keyboardDecoder) tested(codes []string) []string {
 	var tickets []string
 	for _, code := range codes {
 		if found, ok := k.tester.Diagnose(code); ok {
-			k.text = found.Advice(k.layout)
+			k.text, k.fresh = found.Advice(k.layout), true
 			continue
 		}
 		tickets = append(tickets, code)
@@ -222,5 +230,5 @@ func (p *posDecoder) wait(at time.Time) time.Duration {
 	return p.parts.Wait(at)
 }
 
-func (p *posDecoder) silence() []string { return p.parts.Silence() }
-func (p *posDecoder) advice() string    { return "" }
+func (p *posDecoder) silence() []string      { return p.parts.Silence() }
+func (p *posDecoder) advice() (string, bool) { return "", false }

@@ -52,7 +52,6 @@ package hid
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"usher/devices/keymap"
@@ -98,7 +97,6 @@ type Driver struct {
 	cfg    Config
 	layout *keymap.Layout
 	lib    library
-	log    *slog.Logger
 	// root is where sys and dev are: "/" on a device.
 	root string
 	// seen is the report descriptor last read: a device that a crash left without
@@ -108,7 +106,7 @@ type Driver struct {
 
 // New checks the configuration. Its error joins every fault, each beginning
 // with the key and a colon.
-func New(cfg Config, log *slog.Logger) (*Driver, error) {
+func New(cfg Config) (*Driver, error) {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if cfg.VendorID == 0 {
@@ -138,10 +136,7 @@ func New(cfg Config, log *slog.Logger) (*Driver, error) {
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	return &Driver{cfg: cfg, layout: layout, lib: karalabe{}, log: log, root: "/", seen: map[string][]byte{}}, nil
+	return &Driver{cfg: cfg, layout: layout, lib: karalabe{}, root: "/", seen: map[string][]byte{}}, nil
 }
 
 func isID(id int) bool { return id >= 0 && id <= 0xffff }

@@ -167,10 +167,10 @@ func (d *Driver) explain(plugged []usbDevice, err error) error {
 
 // device prepares what reads the opened scanner.
 func (d *Driver) device(h handle, i usbInterface) *device {
-	dev := &device{name: d.Source(), handle: h, log: d.log}
+	dev := &device{name: d.Source(), handle: h}
 	desc, err := report.Parse(i.raw)
 	if err != nil {
-		d.log.Warn("report descriptor cannot be read; the usual layout is taken", "source", d.Source(), "error", err)
+		dev.advise("its report descriptor cannot be read, the usual layout is taken: " + err.Error())
 		desc = report.Descriptor{}
 	}
 	mode := d.cfg.Mode
