@@ -54,6 +54,10 @@ const (
 	reopenMin    = 250 * time.Millisecond
 	reopenMax    = 1600 * time.Millisecond
 	reopenJitter = 0.2
+	// After a device came, it is tried for triedFor as often as every reopenSoon:
+	// the kernel tells of it before udev lets anybody open it.
+	reopenSoon = 50 * time.Millisecond
+	triedFor   = 2 * time.Second
 )
 
 // Judge is given one scanner's readings, one at a time and in order. What it
@@ -67,6 +71,7 @@ type Supervisor struct {
 	clock   scanner.Clock
 	judge   Judge
 	log     *slog.Logger
+	hotplug *Hotplug
 
 	mu     sync.Mutex // guards what follows; never held across I/O
 	status Status
@@ -74,9 +79,14 @@ type Supervisor struct {
 	device scanner.Device
 }
 
-// NewSupervisor prepares a supervisor; Run starts it.
-func NewSupervisor(s Scanner, clock scanner.Clock, judge Judge, log *slog.Logger) *Supervisor {
+// NewSupervisor prepares a supervisor; Run starts it. Without hotplug (nil) a
+// scanner that comes back is found within two seconds.
+func NewSupervisor(s Scanner, clock scanner.Clock, judge Judge, hotplug *Hotplug, log *slog.Logger) *Supervisor {
+	if hotplug == nil {
+		hotplug = NewHotplug()
+	}
 	return &Supervisor{
+		hotplug: hotplug,
 		scanner: s,
 		clock:   clock,
 		judge:   judge,
@@ -116,7 +126,9 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		backoff.WithRandomizationFactor(reopenJitter),
 		backoff.WithMaxElapsedTime(0), // never gives up
 	)
+	var soon time.Time
 	for ctx.Err() == nil {
+		changed := s.hotplug.Changed()
 		err := s.attempt(ctx, retry.Reset, readings)
 		if ctx.Err() != nil {
 			break
@@ -126,9 +138,16 @@ func (s *Supervisor) Run(ctx context.Context) error {
 			<-ctx.Done()
 			break
 		}
+		wait := retry.NextBackOff()
+		if time.Now().Before(soon) {
+			wait = min(wait, reopenSoon)
+		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(retry.NextBackOff()):
+		case <-changed:
+			soon = time.Now().Add(triedFor)
+			retry.Reset()
+		case <-time.After(wait):
 		}
 	}
 	return nil

@@ -37,6 +37,7 @@ type usherd struct {
 	level      *slog.LevelVar
 
 	clock    *clock.Clock
+	hotplug  *devices.Hotplug
 	identity identity.Identity
 	journal  *journal.Journal
 	tickets  *cache.Store
@@ -57,7 +58,7 @@ func runDaemon(ctx context.Context, configPath string, stderr io.Writer) (err er
 	if cfg == nil {
 		return faults
 	}
-	d := &usherd{configPath: configPath, level: new(slog.LevelVar)}
+	d := &usherd{configPath: configPath, level: new(slog.LevelVar), hotplug: devices.NewHotplug()}
 	d.log = newLogger(stderr, cfg.Log, d.level)
 	for _, f := range faults {
 		d.log.Error("configuration not used, running the kept one", "fault", f.String())
@@ -173,6 +174,12 @@ func (d *usherd) run(ctx context.Context, cfg *configs.Config, faults configs.Fa
 	group.Go(func() error { return d.journal.Run(ctx) })
 	group.Go(func() error { return d.clock.Run(ctx, d.journal.Memory(clockMemory)) })
 	group.Go(func() error { return d.server.Run(ctx) })
+	group.Go(func() error {
+		if err := d.hotplug.Run(ctx); err != nil {
+			d.log.Warn("devices that come and go are not told", "err", err)
+		}
+		return nil
+	})
 	group.Go(func() error { return watch(ctx, h.gate, d.log) })
 	group.Go(func() error { return d.reloadOnHangup(ctx, group, hangups) })
 	h.parley.run(ctx, group)
@@ -267,7 +274,7 @@ func (d *usherd) superviseLanes(s, old *setup) {
 	for i, sc := range s.scanners {
 		sup := running[lanePrint(s.cfg, i)]
 		if sup == nil {
-			sup = devices.NewSupervisor(sc, d.clock, judge, d.log.With("room", "devices"))
+			sup = devices.NewSupervisor(sc, d.clock, judge, d.hotplug, d.log.With("room", "devices"))
 		}
 		s.lanes = append(s.lanes, sup)
 	}
