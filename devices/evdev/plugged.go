@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Node is an input device.
@@ -21,7 +23,12 @@ type Node struct {
 	Keys bool
 	// Bus is how it is attached, of linux/input.h: 3 USB, 5 Bluetooth, 0x11 AT.
 	Bus int
+	// VendorID is the bus's own id of the maker.
+	VendorID int
 }
+
+// Access tells why this process may not open a node; nil: it may.
+func Access(node string) error { return unix.Access(node, unix.R_OK) }
 
 // Plugged lists the input devices under root ("/" on a device). It opens none.
 func Plugged(root string) ([]Node, error) {
@@ -44,6 +51,8 @@ func Plugged(root string) ([]Node, error) {
 		n.Keys = types(bitmap(read(dir, "capabilities/key")))
 		bus, _ := strconv.ParseInt(read(dir, "id/bustype"), 16, 32)
 		n.Bus = int(bus)
+		vendor, _ := strconv.ParseInt(read(dir, "id/vendor"), 16, 32)
+		n.VendorID = int(vendor)
 		nodes = append(nodes, n)
 	}
 	slices.SortFunc(nodes, func(a, b Node) int { return strings.Compare(a.Path, b.Path) })

@@ -6,7 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix" // access(2)
 )
 
 // Node is a serial port with a device behind it.
@@ -16,7 +19,12 @@ type Node struct {
 	Path string
 	// Label is manufacturer and product as the USB device states them, or empty.
 	Label string
+	// VendorID is the USB device's; zero: it is none.
+	VendorID int
 }
+
+// Access tells why this process may not open a node; nil: it may.
+func Access(node string) error { return unix.Access(node, unix.R_OK|unix.W_OK) }
 
 // Plugged lists the serial ports under root ("/" on a device), those with
 // lasting names first. It opens none: opening can make a modem dial.
@@ -36,14 +44,14 @@ func Plugged(root string) ([]Node, error) {
 		}
 		tty := filepath.Base(target)
 		named[tty] = true
-		nodes = append(nodes, Node{Path: "/dev/serial/by-id/" + link, Label: label(root, tty)})
+		nodes = append(nodes, node("/dev/serial/by-id/"+link, root, tty))
 	}
 
 	ttys, err := names(filepath.Join(root, "sys/class/tty"))
 	faults = append(faults, err)
 	for _, tty := range ttys {
 		if !named[tty] && hasDevice(root, tty) {
-			nodes = append(nodes, Node{Path: "/dev/" + tty, Label: label(root, tty)})
+			nodes = append(nodes, node("/dev/"+tty, root, tty))
 		}
 	}
 	return nodes, errors.Join(faults...)
@@ -75,23 +83,32 @@ func hasDevice(root, tty string) bool {
 	return err != nil || strings.TrimSpace(string(kind)) != "0"
 }
 
-// label finds what the USB device calls itself. The tty hangs some levels below
-// it: interface, and for adapters a port of its own.
-func label(root, tty string) string {
+// node describes a port by its USB device, which is some levels above the tty:
+// interface, and for adapters a port of its own.
+func node(path, root, tty string) Node {
+	n := Node{Path: path}
 	dir, err := filepath.EvalSymlinks(filepath.Join(root, "sys/class/tty", tty, "device"))
 	if err != nil {
-		return ""
+		return n
 	}
 	const levels = 4
 	for range levels {
-		product, err := os.ReadFile(filepath.Join(dir, "product"))
+		vendor, err := os.ReadFile(filepath.Join(dir, "idVendor"))
 		if err == nil {
+			id, _ := strconv.ParseUint(strings.TrimSpace(string(vendor)), 16, 16) // the kernel's own
+			n.VendorID = int(id)
+		}
+		product, noProduct := os.ReadFile(filepath.Join(dir, "product"))
+		if noProduct == nil {
 			maker, _ := os.ReadFile(filepath.Join(dir, "manufacturer")) // optional
-			return strings.TrimSpace(printable(string(maker)) + " " + printable(string(product)))
+			n.Label = strings.TrimSpace(printable(string(maker)) + " " + printable(string(product)))
+		}
+		if err == nil || noProduct == nil {
+			return n
 		}
 		dir = filepath.Dir(dir)
 	}
-	return ""
+	return n
 }
 
 // printable keeps a device's own words from playing tricks on a terminal.
