@@ -18,7 +18,15 @@ const (
 	KindConflict Kind = "conflict"
 	// KindUndo takes back a movement whose person did not pass.
 	KindUndo Kind = "undo"
+	// KindRequeue says that a person sent a parked movement to the vendor again.
+	KindRequeue Kind = "requeue"
+	// KindAcknowledge says that a person has seen a parked movement, or a conflict.
+	KindAcknowledge Kind = "acknowledge"
 )
+
+// Clerical tells what was decided about the outbox and not at the gate: history
+// has it, the gate's screen has nothing to show.
+func (k Kind) Clerical() bool { return k == KindRequeue || k == KindAcknowledge }
 
 // Fate is what became of a movement's report to the vendor.
 type Fate string
@@ -90,7 +98,8 @@ type Record struct {
 	Overridden bool `json:"overridden,omitempty"`
 	Unverified bool `json:"unverified,omitempty"`
 
-	// By is the person behind an override or undo, Of the record it acts on.
+	// By is the person behind an override, undo, requeue or acknowledgement, Of the
+	// record it acts on.
 	By string `json:"by,omitempty"`
 	Of uint64 `json:"of,omitempty"`
 

@@ -112,6 +112,14 @@ func (o outbox) Pending(mine func(scanner.Scope) bool, after uint64, limit int) 
 	return out, err
 }
 
+func (o outbox) Sent(ctx context.Context, list []upload.Sending) error {
+	out := make([]journal.Sending, len(list))
+	for i, s := range list {
+		out[i] = journal.Sending(s)
+	}
+	return o.Journal.Sent(ctx, out)
+}
+
 func (o outbox) Settle(ctx context.Context, list []upload.Settlement) error {
 	out := make([]journal.Settlement, len(list))
 	for i, s := range list {

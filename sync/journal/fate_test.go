@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"usher/scanner"
 )
@@ -99,7 +100,7 @@ func TestSentEntriesAreNotWithdrawn(t *testing.T) {
 		_, err := j.Commit(ctx, ch)
 		return err
 	}
-	if err := j.Sent(ctx, []uint64{seq}); err != nil {
+	if err := j.Sent(ctx, sendings(seq)); err != nil {
 		t.Fatal(err)
 	}
 	if err := withdraw(); !errors.Is(err, scanner.ErrNotPossible) {
@@ -112,7 +113,7 @@ func TestSentEntriesAreNotWithdrawn(t *testing.T) {
 	if err := withdraw(); err != nil {
 		t.Errorf("withdrawing what came back: %v", err)
 	}
-	if err := j.Sent(ctx, []uint64{seq}); !errors.Is(err, scanner.ErrChanged) {
+	if err := j.Sent(ctx, sendings(seq)); !errors.Is(err, scanner.ErrChanged) {
 		t.Errorf("sending what was withdrawn: %v", err)
 	}
 	if e, err := j.Entry(seq); err != nil || e.Sent != 0 || e.Fate != scanner.FateWithdrawn {
@@ -202,5 +203,29 @@ func TestTallies(t *testing.T) {
 	j = open(t, opts)
 	if diff := cmp.Diff(want, j.Status().Tallies); diff != "" {
 		t.Errorf("tallies after a crash:\n%s", diff)
+	}
+}
+
+// sendings are entries that leave as scanned at noon.
+func sendings(seqs ...uint64) []Sending {
+	list := make([]Sending, len(seqs))
+	for i, seq := range seqs {
+		list[i] = Sending{Seq: seq, As: noon}
+	}
+	return list
+}
+
+// audited takes the newest records, which must be a person's decisions about
+// others, into the model's history.
+func (m *model) audited(t *rapid.T, kind scanner.Kind, by string, of ...uint64) {
+	newest, err := m.j.Since(context.Background(), m.maxSeq, 1000)
+	if err != nil || len(newest) != len(of) {
+		t.Fatalf("%d records of %s %v, %v", len(newest), kind, of, err)
+	}
+	for i, e := range newest {
+		if e.Kind != kind || e.By != by || e.Of != of[i] || e.Movement() || e.Verdict != "" {
+			t.Fatalf("%s %d by %s is kept as %+v", kind, of[i], by, e.Record)
+		}
+		m.appended(t, e.Seq, e.Record)
 	}
 }

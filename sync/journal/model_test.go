@@ -259,7 +259,7 @@ func (m *model) send(t *rapid.T) {
 	seqs := append(pending[:min(3, len(pending))], rec.Seq)
 	slices.Sort(seqs)
 	seqs = slices.Compact(seqs)
-	err := m.j.Sent(context.Background(), seqs)
+	err := m.j.Sent(context.Background(), sendings(seqs...))
 	noted := !slices.ContainsFunc(m.log, func(r scanner.Record) bool { return r.Seq == rec.Seq && r.Movement() })
 	switch {
 	case noted:
@@ -295,6 +295,7 @@ func (m *model) requeue(t *rapid.T) {
 		t.Fatal(err)
 	}
 	m.fates[rec.Seq], m.seen[rec.Seq] = scanner.FatePending, "ann"
+	m.audited(t, scanner.KindRequeue, "ann", rec.Seq)
 }
 
 func (m *model) requeueAll(t *rapid.T) {
@@ -306,6 +307,7 @@ func (m *model) requeueAll(t *rapid.T) {
 	for _, seq := range parked {
 		m.fates[seq], m.seen[seq] = scanner.FatePending, "ben"
 	}
+	m.audited(t, scanner.KindRequeue, "ben", parked...)
 }
 
 func (m *model) acknowledge(t *rapid.T) {
@@ -325,6 +327,7 @@ func (m *model) acknowledge(t *rapid.T) {
 		t.Fatal(err)
 	}
 	m.seen[rec.Seq] = "eve"
+	m.audited(t, scanner.KindAcknowledge, "eve", rec.Seq)
 	if fate == scanner.FateParked {
 		m.fates[rec.Seq] = scanner.FateAcknowledged
 		m.close(rec, false)

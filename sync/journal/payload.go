@@ -94,13 +94,16 @@ func (m *markEntry) newer(other *markEntry) bool {
 
 // fateEntry is what became of a record since it was written.
 type fateEntry struct {
-	Seq    uint64       `json:"seq"`
-	Rev    uint64       `json:"rev"`
-	Fate   scanner.Fate `json:"fate"`
-	Sent   int          `json:"sent,omitempty"`
-	Detail string       `json:"detail,omitempty"`
-	At     time.Time    `json:"at,omitzero"`
-	By     string       `json:"by,omitempty"`
+	Seq  uint64       `json:"seq"`
+	Rev  uint64       `json:"rev"`
+	Fate scanner.Fate `json:"fate"`
+	Sent int          `json:"sent,omitempty"`
+	// SentAs is the scan's time as the vendor was last told it; zero where no
+	// sending counts.
+	SentAs time.Time `json:"sent_as,omitzero"`
+	Detail string    `json:"detail,omitempty"`
+	At     time.Time `json:"at,omitzero"`
+	By     string    `json:"by,omitempty"`
 	// Void: the record's commit failed and nothing green stood on it; a rescue
 	// must not bring it back from a stale page.
 	Void bool `json:"void,omitempty"`

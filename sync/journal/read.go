@@ -20,8 +20,11 @@ type Entry struct {
 	// Sent is how often it left for the vendor without a definite answer that
 	// it was not taken.
 	Sent int
-	// Detail is the vendor's own words on it, FateAt when its fate last
-	// changed, FateBy the person behind that; all zero where nothing did.
+	// SentAs is the scan's time as the vendor was last told it; zero where it is
+	// certain that it was never told.
+	SentAs time.Time
+	// Detail is the vendor's own words on it, FateAt when its fate last changed
+	// or it last left, FateBy the person behind that; all zero where nothing did.
 	Detail string
 	FateAt time.Time
 	FateBy string
@@ -147,5 +150,5 @@ func (j *Journal) entry(r reader, key, raw []byte) (Entry, error) {
 }
 
 func (e *Entry) setFate(f *fateEntry) {
-	e.Fate, e.Sent, e.Detail, e.FateAt, e.FateBy = f.Fate, f.Sent, f.Detail, f.At, f.By
+	e.Fate, e.Sent, e.SentAs, e.Detail, e.FateAt, e.FateBy = f.Fate, f.Sent, f.SentAs, f.Detail, f.At, f.By
 }

@@ -83,6 +83,14 @@ func (b book) Pending(mine func(scanner.Scope) bool, after uint64, limit int) ([
 	return entries, err
 }
 
+func (b book) Sent(ctx context.Context, list []upload.Sending) error {
+	sendings := make([]journal.Sending, len(list))
+	for i, s := range list {
+		sendings[i] = journal.Sending(s)
+	}
+	return b.Journal.Sent(ctx, sendings)
+}
+
 func (b book) Settle(ctx context.Context, list []upload.Settlement) error {
 	settlements := make([]journal.Settlement, len(list))
 	for i, s := range list {

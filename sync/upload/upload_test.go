@@ -86,7 +86,7 @@ func TestReceipts(t *testing.T) {
 	rejected := b.admit(t, clock, 5)
 	later := b.admit(t, clock, 6)
 	missing := b.admit(t, clock, 7)
-	if err := b.Sent(t.Context(), []uint64{sent}); err != nil {
+	if err := b.Sent(t.Context(), []upload.Sending{{Seq: sent, As: noon}}); err != nil {
 		t.Fatal(err)
 	}
 	deliveries := map[uint64]scanner.Delivery{
@@ -430,11 +430,11 @@ type fullDisk struct {
 	sent, settle bool
 }
 
-func (f *fullDisk) Sent(ctx context.Context, seqs []uint64) error {
+func (f *fullDisk) Sent(ctx context.Context, list []upload.Sending) error {
 	if f.sent {
 		return scanner.ErrNotStored
 	}
-	return f.book.Sent(ctx, seqs)
+	return f.book.Sent(ctx, list)
 }
 
 func (f *fullDisk) Settle(ctx context.Context, list []upload.Settlement) error {
