@@ -37,6 +37,7 @@ func linkSum(index, prev []byte) uint32 {
 // reader reads one generation for one goroutine at a time.
 type reader struct {
 	tx      *bbolt.Tx
+	pages   *pages
 	cursor  *bbolt.Cursor
 	records cipher.AEAD
 }
@@ -50,6 +51,9 @@ func (r *reader) find(index []byte) (ticket scanner.Ticket, found scanner.Found)
 			ticket, found = scanner.Ticket{}, scanner.Damaged
 		}
 	}()
+	if r.pages.seeks(uint64(r.cursor.Bucket().Root()), index) != nil {
+		return scanner.Ticket{}, scanner.Damaged
+	}
 	key, value := r.cursor.Seek(index)
 	if !bytes.Equal(key, index) {
 		if absent(index, key, value) {
