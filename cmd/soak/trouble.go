@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"usher/vendors/audienceview/audienceviewsim"
+	"usher/vendors/vendortest/faults"
+)
+
+// calls are the vendor's, for faults of one call alone; empty: all.
+var calls = []string{"", "", "", "validateTicket", "validateTicket", "validateTicket", "syncScans", "syncScans", "validTickets", "authenticate", "validateToken"}
+
+// vendorTrouble lets the network and the vendor fail, sometimes in two ways at a
+// time.
+func (w *world) vendorTrouble(ctx context.Context, r *rand.Rand) {
+	kinds := []faults.Kind{}
+	for _, k := range faults.Kinds() {
+		if k != faults.Date { // a vendor that lies about the time makes every true time unknown
+			kinds = append(kinds, k)
+		}
+	}
+	// What a lost answer does is what most of the rules are for.
+	kinds = append(kinds, faults.Lost, faults.Lost, faults.BlackHole, faults.Slow, faults.Slow, faults.Status, faults.Status, faults.Refuse)
+	for pause(ctx, r, 300*time.Millisecond, 2500*time.Millisecond) {
+		for range 1 + r.IntN(2) {
+			f := faults.Fault{
+				Kind: kinds[r.IntN(len(kinds))], Call: calls[r.IntN(len(calls))], Times: r.IntN(5),
+				Bytes: 1 + r.IntN(300),
+			}
+			switch f.Kind {
+			case faults.Slow:
+				f.Delay = time.Duration(r.IntN(2500)) * time.Millisecond
+			case faults.Trickle:
+				f.Delay = time.Duration(r.IntN(5)) * time.Millisecond
+			case faults.Status:
+				f.Status = []int{400, 401, 403, 404, 407, 408, 412, 429, 429, 500, 502, 503, 504}[r.IntN(13)]
+				if r.IntN(2) == 0 {
+					f.RetryAfter = "1"
+				}
+			}
+			defer w.ledger.begin("vendor: %s %s", f.Kind, f.Call)()
+			if err := w.wire.Set(f); err != nil {
+				w.ledger.differs("the soak's own fault: %v", err)
+			}
+			w.ledger.count("vendor " + string(f.Kind))
+		}
+		span := w.ledger.begin("vendor: in trouble")
+		pause(ctx, r, 200*time.Millisecond, 3500*time.Millisecond)
+		w.calm()
+		span()
+	}
+}
+
+// calm ends the network's faults. The port may be in use for a moment.
+func (w *world) calm() {
+	var err error
+	for range 50 {
+		if err = w.wire.Clear(); err == nil {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	w.ledger.differs("the soak's own fault: %v", err)
+}
+
+// accountTrouble lets tokens die, sign-ins fail and lists be foreign or cut.
+func (w *world) accountTrouble(ctx context.Context, r *rand.Rand) {
+	for pause(ctx, r, time.Second, 4*time.Second) {
+		switch r.IntN(5) {
+		case 0, 1:
+			w.sim.ExpireTokens()
+			w.ledger.count("tokens expired")
+		case 2:
+			id := []int{1, 2, 3, 5, 6, 15, 16, 17}[r.IntN(8)]
+			call := []string{"validateTicket", "syncScans", "authenticate", "validTickets"}[r.IntN(4)]
+			end := w.ledger.begin("vendor: error %d at %s", id, call)
+			w.sim.Fail(call, id, id == 17, 1+r.IntN(3))
+			pause(ctx, r, 100*time.Millisecond, time.Second)
+			w.sim.Fail(call, 0, false, 0)
+			end()
+			w.ledger.count("vendor errors")
+		default:
+			mode := []audienceviewsim.List{audienceviewsim.ListForeign, audienceviewsim.ListCut, audienceviewsim.ListDouble, audienceviewsim.ListEmpty}[r.IntN(4)]
+			end := w.ledger.begin("vendor: list %s", mode)
+			w.sim.SetList(mode)
+			pause(ctx, r, 100*time.Millisecond, 2*time.Second)
+			w.sim.SetList(audienceviewsim.ListWhole)
+			end()
+			w.ledger.count("lists spoilt")
+		}
+	}
+}
+
+// cables unplugs scanners.
+func (w *world) cables(ctx context.Context, r *rand.Rand) {
+	for pause(ctx, r, time.Second, 5*time.Second) {
+		lane := w.lanes[r.IntN(len(w.lanes))]
+		end := w.ledger.begin("scanner: %s unplugged", lane)
+		err := w.rig.Lane(lane).Unplug()
+		pause(ctx, r, 50*time.Millisecond, 2*time.Second)
+		if err = errors.Join(err, w.rig.Lane(lane).Plug()); err != nil {
+			w.ledger.differs("the soak's own fault: %v", err)
+		}
+		end()
+		w.ledger.count("scanners unplugged")
+	}
+}
+
+// reloads changes the configuration file, for better and worse.
+func (w *world) reloads(ctx context.Context, r *rand.Rand) {
+	for pause(ctx, r, time.Second, 6*time.Second) {
+		text := string(w.config)
+		what := "good"
+		switch r.IntN(4) {
+		case 0:
+			text, what = text+"nonsense: true\n", "bad"
+		case 1:
+			text, what = strings.Replace(text, "Gate 7", "Gate 7\x00", 1), "bad"
+		case 2:
+			text = strings.Replace(text, "batch: 20", fmt.Sprintf("batch: %d", 1+r.IntN(100)), 1)
+		default:
+			text = strings.Replace(text, "gate: {", fmt.Sprintf("gate: { forget_after: %dh,", 1+r.IntN(48)), 1)
+		}
+		if err := w.configure([]byte(text)); err != nil {
+			w.ledger.differs("the soak's own fault: %v", err)
+			continue
+		}
+		_ = w.keeper.hangup()
+		w.ledger.count("reloads of a " + what + " file")
+		pause(ctx, r, 0, time.Second)
+		if err := w.configure(w.config); err != nil {
+			w.ledger.differs("the soak's own fault: %v", err)
+		}
+		_ = w.keeper.hangup()
+	}
+}
+
+// configure replaces the file whole.
+func (w *world) configure(text []byte) error {
+	next := w.path("usher.yaml.next")
+	if err := os.WriteFile(next, text, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(next, w.rig.Config())
+}
+
+// fullDisks fills the stores' disk and frees it again.
+func (w *world) fullDisks(ctx context.Context, r *rand.Rand) {
+	for pause(ctx, r, 2*time.Second, 9*time.Second) {
+		end := w.ledger.begin("disk: full")
+		leave := r.IntN(4) * r.IntN(64<<10)
+		err := w.fill(leave)
+		pause(ctx, r, 100*time.Millisecond, 2500*time.Millisecond)
+		if err = errors.Join(err, w.free()); err != nil {
+			w.ledger.differs("the soak's own fault: %v", err)
+		}
+		end()
+		w.ledger.count("disk filled")
+	}
+}
+
+func (w *world) ballast() string { return filepath.Join(w.state(), "ballast") }
+
+// fill writes until the disk is full and then leaves a few bytes free.
+func (w *world) fill(leave int) error {
+	f, err := os.OpenFile(w.ballast(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil && !errors.Is(err, syscall.ENOSPC) {
+		return err
+	} else if err != nil {
+		return nil
+	}
+	defer f.Close()
+	chunk := make([]byte, 64<<10)
+	var size int64
+	for {
+		n, err := f.Write(chunk)
+		size += int64(n)
+		if errors.Is(err, syscall.ENOSPC) {
+			break
+		} else if err != nil {
+			return err
+		}
+	}
+	return f.Truncate(max(0, size-int64(leave)))
+}
+
+func (w *world) free() error {
+	if err := os.Remove(w.ballast()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
