@@ -15,6 +15,9 @@ const (
 	// cores, and the daemon runs under the race detector. What the soak itself was
 	// late in that time comes on top.
 	margin = time.Second
+	// clockError is the most that an event's time may be wrong: a Date has no parts
+	// of a second.
+	clockError = time.Second
 	// journalHeals is how long after a full disk the journal may still be
 	// unwritable: it tries every five seconds.
 	journalHeals = 7 * time.Second
@@ -96,6 +99,9 @@ func (a *auditor) tickets() {
 		t := a.office.of(code)
 		inside := false
 		for _, r := range rows {
+			if r.Kind == string(scanner.KindConflict) && (t == nil || !a.office.turnedBefore(t, r.At.Add(clockError))) {
+				a.differs(code, "a conflict that nothing explains: %s", r)
+			}
 			switch {
 			case r.Kind == string(scanner.KindUndo):
 				inside = false
@@ -139,8 +145,7 @@ func (a *auditor) refusals() {
 				inside = false
 			case r.movement():
 				inside = true
-			case r.Kind == string(scanner.KindConflict):
-				a.differs(code, "a conflict that no fault explains: %s", r)
+			case r.Kind != string(scanner.KindScan):
 			case r.Reason == string(scanner.NotStored):
 				if len(a.ledger.during(r.At.Add(-journalHeals), r.At.Add(timeout), "disk: full")) == 0 {
 					a.differs(code, "not stored, and the disk was not full: %s", r)
@@ -178,7 +183,10 @@ func (a *auditor) fates() {
 		case scanner.FatePending, scanner.FateKept:
 			a.differs(r.Code, "still owed to the vendor: %s", r)
 		case scanner.FateParked, scanner.FateAcknowledged:
-			if sold && r.movement() {
+			// A person admitted what the list did not hold: its upload wants more than
+			// the code, and says so.
+			unlisted := t != nil && t.kind == walkUp && r.Overridden && strings.Contains(r.FateDetail, "was not in the list")
+			if sold && r.movement() && !unlisted {
 				a.differs(r.Code, "parked, and the vendor would take it: %s", r)
 			}
 		}

@@ -7,9 +7,9 @@ import (
 	"usher/scanner"
 )
 
-// ownError is how far an uploaded time may lie from the journal's beyond the
-// error that the journal states: it may have learnt more since.
-const ownError = time.Second
+// uploadMargin is what the upload takes off a scan made just now, so that it does
+// not lie in the vendor's future.
+const uploadMargin = time.Second + 50*time.Millisecond
 
 // report is what the vendor was told of one ticket at one moment.
 type report struct {
@@ -112,16 +112,20 @@ func (a *auditor) vendorHolds() {
 }
 
 // movementOf finds the movement behind a report: the one of that ticket whose time
-// is nearest, within its stated error.
+// is nearest. Both times were taken under the stated error, and what was known of
+// the time may have changed between them.
 func (a *auditor) movementOf(rep *report) (row, bool) {
 	var best row
 	have := false
 	for _, r := range a.byCode[bare(rep.code)] {
 		off := r.At.Sub(rep.at).Abs()
-		if !r.movement() || off > r.AtLatest.Sub(r.AtEarliest)/2+ownError {
+		if !r.movement() || off > r.AtLatest.Sub(r.AtEarliest)+uploadMargin {
 			continue
 		}
-		if !have || off < best.At.Sub(rep.at).Abs() {
+		// One that the vendor decided itself is not uploaded.
+		owed := r.Fate != string(scanner.FateConfirmed)
+		bestOwed := best.Fate != string(scanner.FateConfirmed)
+		if !have || owed && !bestOwed || owed == bestOwed && off < best.At.Sub(rep.at).Abs() {
 			best, have = r, true
 		}
 	}
@@ -170,7 +174,7 @@ func (a *auditor) waits() {
 		if e.Kind != "" || took <= patience+margin {
 			continue
 		}
-		from := e.At.Time.Add(-ownError)
+		from := e.At.Time.Add(-clockError)
 		if limit := patience + margin + a.gauges.hiccup(from, s.at); took > limit && len(a.ledger.during(from, s.at, "daemon: stopped")) == 0 {
 			a.differs("", "somebody waited %s, more than %s: %s", took.Round(time.Millisecond), limit.Round(time.Millisecond), eventText(e))
 		}

@@ -138,8 +138,9 @@ func (w *world) scan(r *rand.Rand, name string, events <-chan control.Event, t *
 		w.ledger.answered(reading, nil)
 		return nil
 	}
-	timer := time.NewTimer(waits)
+	timer, look := time.NewTimer(waits), time.NewTicker(100*time.Millisecond)
 	defer timer.Stop()
+	defer look.Stop()
 	for {
 		select {
 		case e := <-events:
@@ -148,6 +149,14 @@ func (w *world) scan(r *rand.Rand, name string, events <-chan control.Event, t *
 			}
 			w.ledger.answered(reading, &e)
 			return &e
+		case <-look.C:
+			// Nobody waits for a screen that went dark, or pulls at a loose cable.
+			if time.Since(reading.sent) < 300*time.Millisecond ||
+				len(w.ledger.during(reading.sent, time.Now(), "daemon: killed", "daemon: terminated", "scanner: "+name)) == 0 {
+				continue
+			}
+			w.ledger.answered(reading, nil)
+			return nil
 		case <-timer.C:
 			w.ledger.answered(reading, nil)
 			return nil

@@ -130,7 +130,7 @@ func (w *world) report(out io.Writer, b *books, found []difference) {
 func (w *world) took() string {
 	var list []float64
 	for _, s := range w.ledger.seen {
-		if s.event.Kind == "" && len(w.ledger.during(s.event.At.Time.Add(-ownError), s.at, "daemon: stopped")) == 0 {
+		if s.event.Kind == "" && len(w.ledger.during(s.event.At.Time.Add(-clockError), s.at, "daemon: stopped")) == 0 {
 			list = append(list, s.event.TookMS)
 		}
 	}

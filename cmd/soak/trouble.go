@@ -30,6 +30,7 @@ func (w *world) vendorTrouble(ctx context.Context, r *rand.Rand) {
 	// What a lost answer does is what most of the rules are for.
 	kinds = append(kinds, faults.Lost, faults.Lost, faults.BlackHole, faults.Slow, faults.Slow, faults.Status, faults.Status, faults.Refuse)
 	for pause(ctx, r, 300*time.Millisecond, 2500*time.Millisecond) {
+		var ends []func()
 		for range 1 + r.IntN(2) {
 			f := faults.Fault{
 				Kind: kinds[r.IntN(len(kinds))], Call: calls[r.IntN(len(calls))], Times: r.IntN(5),
@@ -46,16 +47,17 @@ func (w *world) vendorTrouble(ctx context.Context, r *rand.Rand) {
 					f.RetryAfter = "1"
 				}
 			}
-			defer w.ledger.begin("vendor: %s %s", f.Kind, f.Call)()
+			ends = append(ends, w.ledger.begin("vendor: %s %s", f.Kind, f.Call))
 			if err := w.wire.Set(f); err != nil {
 				w.ledger.differs("the soak's own fault: %v", err)
 			}
 			w.ledger.count("vendor " + string(f.Kind))
 		}
-		span := w.ledger.begin("vendor: in trouble")
 		pause(ctx, r, 200*time.Millisecond, 3500*time.Millisecond)
 		w.calm()
-		span()
+		for _, end := range ends {
+			end()
+		}
 	}
 }
 
