@@ -160,21 +160,24 @@ func (d *drain) settle(ctx context.Context, list []Settlement) error {
 	return nil
 }
 
-// judge reads the vendor's receipts. An entry without one stays as it is: sent,
-// and nothing known of it.
+// judge reads the vendor's receipts. An entry without one, or with two that
+// contradict each other, stays as it is: sent, and nothing known of it.
 func (d *drain) judge(b *batch, receipts []scanner.Receipt) []Settlement {
 	of := make(map[uint64]scanner.Receipt, len(receipts))
 	for _, r := range receipts {
+		if had, twice := of[r.Seq]; twice && had.Delivery != r.Delivery {
+			r = scanner.Receipt{Seq: r.Seq}
+		}
 		of[r.Seq] = r
 	}
 	var list []Settlement
 	before := d.counts
 	taken := 0
 	for i, e := range b.entries {
-		if e.Seq > d.newest.seq {
+		r := of[e.Seq]
+		if e.Seq > d.newest.seq && r.Delivery != scanner.Rejected && r.Delivery != scanner.Later {
 			d.newest.seq, d.newest.at = e.Seq, b.moves[i].At
 		}
-		r := of[e.Seq]
 		s := Settlement{Seq: e.Seq, Detail: r.Detail}
 		switch {
 		case r.Delivery == scanner.Taken,

@@ -195,7 +195,7 @@ func poisoned(err error, tickets ...scanner.Code) func(context.Context, int, []s
 }
 
 func TestPoisonIsFoundAndParked(t *testing.T) {
-	for name, bad := range map[string][]int{"first": {0}, "last": {99}, "middle": {41}, "several": {0, 1, 50, 98, 99}, "most": {3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}} {
+	for name, bad := range map[string][]int{"first": {0}, "last": {99}, "middle": {41}, "several": {0, 1, 50, 97, 98}, "most": {3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}} {
 		t.Run(name, func(t *testing.T) {
 			clock := newClock()
 			b := openBook(t, t.TempDir(), clock)
