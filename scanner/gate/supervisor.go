@@ -50,15 +50,11 @@ func (g *Gate) override(ctx context.Context, cfg *Config, of scanner.Record, by 
 	}
 	s.code = code
 	d := s.passed(mark)
-	doubted := s.doubted(scanner.Attempt{})
 	rec := s.record(d, s.known())
 	rec.Kind, rec.Of, rec.By, rec.Overridden = scanner.KindOverride, of.Seq, by, true
 	rec.Message = "Admitted by " + by
 	rec.TicketID, rec.Upload = s.ticket.ID, s.ticket.Vendor
-	rec.InDoubt = len(doubted) > 0
-	next := s.owe(&rec, mark, *d.Next)
-	g.hold(rec)
-	return g.store(ctx, scanner.Change{Record: rec, Mark: &next, CloseAttempts: ids(doubted)})
+	return s.enter(ctx, rec, mark, *d.Next, s.unended(scanner.Attempt{}))
 }
 
 // admittedBy tells whether the ticket's newest movement is the admission of

@@ -143,6 +143,25 @@ func (j *Journal) Confirm(ctx context.Context, seq uint64) error {
 	return j.Settle(ctx, []Settlement{{Seq: seq, To: scanner.FateConfirmed}})
 }
 
+// NeverSent takes the doubt off a pending entry: no call for it has reached the
+// vendor, so that a duplicate there is somebody else's. What is no longer pending
+// is left as it is.
+func (j *Journal) NeverSent(ctx context.Context, seq uint64) error {
+	return j.submit(ctx, &request{apply: func(b *batch) error {
+		rec, f, err := b.entry(seq)
+		if isMissing(err) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if f.Fate != scanner.FatePending {
+			return nil
+		}
+		f.Doubtless = true
+		return fatal(b.putFate(&rec.Record, f))
+	}})
+}
+
 // Requeue puts a parked movement back into the outbox, on behalf of a person,
 // and writes into history who it was. Errors: ErrUnknown, ErrNotPossible where it
 // is not parked, ErrNotStored.

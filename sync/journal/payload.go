@@ -104,6 +104,9 @@ type fateEntry struct {
 	Detail string    `json:"detail,omitempty"`
 	At     time.Time `json:"at,omitzero"`
 	By     string    `json:"by,omitempty"`
+	// Doubtless: no call for the record has reached the vendor, whatever the record
+	// itself says.
+	Doubtless bool `json:"doubtless,omitempty"`
 	// Void: the record's commit failed and nothing green stood on it; a rescue
 	// must not bring it back from a stale page.
 	Void bool `json:"void,omitempty"`

@@ -150,5 +150,6 @@ func (j *Journal) entry(r reader, key, raw []byte) (Entry, error) {
 }
 
 func (e *Entry) setFate(f *fateEntry) {
+	e.InDoubt = e.InDoubt && !f.Doubtless
 	e.Fate, e.Sent, e.SentAs, e.Detail, e.FateAt, e.FateBy = f.Fate, f.Sent, f.SentAs, f.Detail, f.At, f.By
 }
