@@ -159,7 +159,7 @@ func TestStreamStalls(t *testing.T) {
 					return copy(b, `{"n":7,"items":[`), nil
 				case n < 5:
 					time.Sleep(20 * time.Second)
-					return copy(b, " "), nil
+					return copy(b, strings.Repeat(" ", 1<<10)), nil
 				}
 				<-ctx.Done()
 				return 0, ctx.Err()

@@ -46,7 +46,7 @@ const (
 	// DefaultLimit is the most bytes of an answer where a call states none.
 	DefaultLimit = 1 << 20
 	// longest ends a call whose context has no earlier end, and a stream of which
-	// no further byte comes for so long.
+	// too little comes for so long.
 	longest = 30 * time.Second
 	// dialing bounds each of the steps towards a connection.
 	dialing = 5 * time.Second
