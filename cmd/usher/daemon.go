@@ -347,7 +347,7 @@ func newLogger(w io.Writer, c configs.Log, level *slog.LevelVar) *slog.Logger {
 	if c.Format == "text" {
 		return slog.New(slog.NewTextHandler(w, opts))
 	}
-	return slog.New(slog.NewJSONHandler(w, opts))
+	return slog.New(slog.NewJSONHandler(plainLines{w}, opts))
 }
 
 // levelOf reads a level that the configuration's own checks have passed.
