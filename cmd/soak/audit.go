@@ -76,7 +76,7 @@ func (a *auditor) greens() {
 		r, have := a.byID[id]
 		switch {
 		case !green(s.event):
-		case !have && a.noted(s):
+		case !have && a.noted(s, s.at.Add(time.Hour)):
 			a.ledger.counts["greens that only the vendor kept: disk full, then killed"]++
 		case !have:
 			a.differs("", "a green light seen on %s at %s is not in the journal: %s", s.surface, clock(s.at), eventText(s.event))
@@ -87,9 +87,11 @@ func (a *auditor) greens() {
 }
 
 // noted tells whether a green light was the vendor's own while the disk refused:
-// the vendor holds it, and the journal's note of it dies with the daemon.
-func (w *world) noted(s sighting) bool {
-	return s.event.Mode == scanner.Online && len(w.ledger.during(s.at.Add(-journalHeals), s.at, "disk: full")) > 0
+// the vendor holds it, and the journal's note of it waits for the disk, and dies
+// with the daemon.
+func (w *world) noted(s sighting, until time.Time) bool {
+	return s.event.Mode == scanner.Online && len(w.ledger.during(s.at.Add(-journalHeals), s.at, "disk: full")) > 0 &&
+		(until.Sub(s.at) < journalHeals || len(w.ledger.during(s.at, s.at.Add(journalHeals), "daemon: killed", "daemon: terminated")) > 0)
 }
 
 // tickets: each enters once, unless a person said otherwise, and none that the

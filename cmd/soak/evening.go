@@ -55,7 +55,7 @@ func (w *world) evening(ctx context.Context) (*books, error) {
 		return nil, err
 	}
 	well := func(s control.Status) bool {
-		if settled(s) {
+		if settled(s) && len(faultsOf(s)) == 0 {
 			return true
 		}
 		within, cancel := context.WithTimeout(ctx, asks)
@@ -63,7 +63,7 @@ func (w *world) evening(ctx context.Context) (*books, error) {
 		_, _ = w.rig.Client.Sync(within) // a person tries: a refused sign-in waits for one
 		return false
 	}
-	if err := w.until(ctx, "online again", well); err != nil {
+	if err := w.until(ctx, "online and well", well); err != nil {
 		return nil, err
 	}
 	if err := w.lastCall(ctx); err != nil {

@@ -199,13 +199,14 @@ func (w *world) exportHolds(rows []row, began time.Time) {
 	w.ledger.mu.Lock()
 	var missing []sighting
 	for id, s := range w.ledger.seen {
-		if s.at.Before(began) && green(s.event) && !have[id] {
+		if s.at.Before(began) && green(s.event) && !have[id] && !w.ledger.missed[id] {
 			missing = append(missing, s)
+			w.ledger.missed[id] = true
 		}
 	}
 	w.ledger.mu.Unlock()
 	for _, s := range missing {
-		if !w.noted(s) {
+		if !w.noted(s, began) {
 			w.ledger.differs("an export begun at %s lacks a green light seen on %s at %s: %s", clock(began), s.surface, clock(s.at), eventText(s.event))
 		}
 	}
