@@ -213,7 +213,7 @@ func (s *scan) confirmed(ctx context.Context, a scanner.Answer, mark scanner.Mar
 		s.gate.spent.add(ids(open)...)
 		s.gate.Log.Error("the vendor admitted it and this disk did not store it", "code", s.code, "err", err)
 		rec := c.Record
-		rec.Seq = s.gate.Journal.Note(rec)
+		rec.Seq = s.gate.Journal.NoteMoved(rec, *c.Mark)
 		s.gate.marks.keep(s.cfg.Scope, s.code, *c.Mark)
 		out = scanner.Outcome{Record: rec, Fate: rec.Fate}
 	}

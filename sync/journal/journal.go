@@ -122,9 +122,11 @@ type Journal struct {
 	noted chan struct{}
 
 	// mu guards what is known without the disk.
-	mu      sync.Mutex
-	index   *index
-	notes   []scanner.Record
+	mu    sync.Mutex
+	index *index
+	notes []scanner.Record
+	// moved are the marks that some of the notes bring along, by their numbers.
+	moved   map[uint64]scanner.Mark
 	dropped int
 	next    uint64
 	// flying is the first number given to a commit that has not ended; zero:
@@ -175,6 +177,7 @@ func newJournal(opts Options) *Journal {
 		log:   log,
 		noted: make(chan struct{}, 1),
 		next:  1,
+		moved: map[uint64]scanner.Mark{},
 		index: newIndex(),
 	}
 }
