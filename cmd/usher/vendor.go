@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"net/http"
 	"os"
 
 	"golang.org/x/sync/errgroup"
@@ -31,9 +30,8 @@ type parley struct {
 func (d *usherd) vendorDeps(cfg *configs.Config) vendors.Deps {
 	return vendors.Deps{
 		Event: cfg.Gate.Event, Version: version(), Clock: d.clock, Memory: d.journal.Memory, Environ: os.Environ(),
-		Transport: http.DefaultTransport,
-		Observe:   func(o wire.Observation) { d.clock.Observe(o.Date, o.Sent, o.Received) },
-		Log:       d.log,
+		Observe: func(o wire.Observation) { d.clock.Observe(o.Date, o.Sent, o.Received) },
+		Log:     d.log,
 	}
 }
 
