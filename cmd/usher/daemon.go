@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -59,6 +60,8 @@ func runDaemon(ctx context.Context, configPath string, stderr io.Writer) (err er
 	}
 	d := &usherd{configPath: configPath, level: new(slog.LevelVar)}
 	d.log = newLogger(stderr, cfg.Log, d.level)
+	log.SetFlags(0)
+	log.SetOutput(libraryLog{d.log})
 	for _, f := range faults {
 		d.log.Error("configuration not used, running the kept one", "fault", f.String())
 	}
