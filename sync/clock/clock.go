@@ -59,9 +59,13 @@ const (
 	// mostError is where the kernel itself stops to call its clock kept
 	// (NTP_PHASE_LIMIT).
 	mostError = 16 * time.Second
-	// askEvery is how often the kernel is asked about NTP: asking takes longer
-	// than reading a clock, and every scan reads one.
+	// askEvery is how often the kernel is asked about NTP while the wall clock is
+	// not stepped: asking takes longer than reading a clock, and every scan reads
+	// one.
 	askEvery = time.Second
+	// stepped is how far the wall clock may have gone from where it was, when the
+	// kernel was asked, before it must be asked again.
+	stepped = 100 * time.Millisecond
 	// pairWithin is how far apart the two clocks of an anchor may be read.
 	pairWithin = 20 * time.Millisecond
 	// longestTrip is the round trip beyond which an answer's Date says too little.
@@ -84,9 +88,11 @@ type Clock struct {
 	dispute dispute
 	// byHand is the anchor that the site vouches for.
 	byHand anchor
-	// asked is when the kernel was last asked whether NTP keeps its clock, and
-	// what it said.
+	// asked is when the kernel was last asked whether NTP keeps its clock, began
+	// what the wall clock showed, then, of the boot's beginning, and synced what
+	// the kernel said.
 	asked  time.Duration
+	began  time.Time
 	synced bool
 }
 
@@ -132,8 +138,8 @@ func (c *Clock) Now() scanner.Stamp {
 	apart := c.read.Up() - up
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.asked == 0 || up-c.asked >= askEvery {
-		c.asked = up
+	if began := wall.Add(-up); c.asked == 0 || up-c.asked >= askEvery || began.Sub(c.began).Abs() > stepped {
+		c.asked, c.began = up, began
 		c.ask()
 	}
 	// Two clocks read around a suspend or a long wait make no pair.

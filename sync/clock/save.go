@@ -76,16 +76,16 @@ func (c *Clock) Remember(s scanner.Stamp, truth scanner.Instant) {
 	c.boots.trim()
 }
 
-// Run saves anchors: the first of a boot at once, better ones now and then. It
-// returns when the context ends.
+// Run saves anchors: the first of a boot at once, better ones now and then, and
+// what there is when the context ends; then it returns.
 func (c *Clock) Run(ctx context.Context, mem scanner.Memory) error {
 	next := time.NewTimer(saveEvery)
 	defer next.Stop()
 	var last []byte
-	for {
+	for ended := false; !ended; {
 		select {
 		case <-ctx.Done():
-			return nil
+			ended = true
 		case <-c.changed:
 		case <-next.C:
 		}
@@ -105,6 +105,7 @@ func (c *Clock) Run(ctx context.Context, mem scanner.Memory) error {
 			next.Reset(retryIn)
 		}
 	}
+	return nil
 }
 
 // save wakes Run.

@@ -175,8 +175,8 @@ func (d *drain) judge(b *batch, receipts []scanner.Receipt) []Settlement {
 	taken := 0
 	for i, e := range b.entries {
 		r := of[e.Seq]
-		if e.Seq > d.newest.seq && r.Delivery != scanner.Rejected && r.Delivery != scanner.Later {
-			d.newest.seq, d.newest.at = e.Seq, b.moves[i].At
+		if r.Delivery != scanner.Rejected && r.Delivery != scanner.Later {
+			d.reported.note(e.Seq, b.moves[i].At)
 		}
 		s := Settlement{Seq: e.Seq, Detail: r.Detail}
 		switch {

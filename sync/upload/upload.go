@@ -120,15 +120,13 @@ type Uploader struct {
 	wake  chan struct{}
 
 	// turn holds one token: one upload at a time. Its holder owns pauses,
-	// doubts and newest.
-	turn   chan struct{}
-	pauses *backoff.ExponentialBackOff
-	doubts doubts
-	// newest is the newest entry that the vendor has, and its time there.
-	newest struct {
-		seq uint64
-		at  time.Time
-	}
+	// doubts, reported and certain.
+	turn     chan struct{}
+	pauses   *backoff.ExponentialBackOff
+	doubts   doubts
+	reported reported
+	// certain is what was certainly past when times were last told.
+	certain time.Time
 
 	mu sync.Mutex // guards what follows; never held across I/O
 	st Status

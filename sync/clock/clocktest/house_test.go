@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"testing/synctest"
+	"sync/atomic"
 	"time"
 
 	"usher/scanner"
@@ -45,14 +45,17 @@ type house struct {
 
 	vendor vendor
 	list   map[scanner.Code]scanner.Ticket
-	// unsaved: the journal's memory takes nothing.
-	unsaved bool
+	// unsaved: the journal's memory takes nothing. lost: what the clock knew was
+	// never saved.
+	unsaved atomic.Bool
+	lost    bool
 	// truths are the true times of movements, stated the errors that the clock
 	// named before the upload where it knew the time, by id.
 	truths map[string]time.Time
 	stated map[string]time.Duration
 	now    time.Duration
 	ids    int
+	lives  int
 }
 
 // vendor takes every scan that is not in its future.
@@ -69,7 +72,7 @@ type vendor struct {
 	lies bool
 
 	got    map[string]time.Time
-	order  []scanner.Movement
+	order  []reported
 	future int
 }
 
@@ -86,6 +89,7 @@ func newHouse(t tester, dir string) *house {
 // start starts the daemon.
 func (h *house) start() {
 	h.t.Helper()
+	h.lives++
 	h.clock = clock.On(h.trust, h.w.BootID(), h.w)
 	var err error
 	h.journal, err = journal.Open(journal.Options{Dir: h.dir, Clock: h.clock, Keep: 14 * 24 * time.Hour, ForgetAfter: 24 * time.Hour})
@@ -122,11 +126,11 @@ func (h *house) start() {
 	h.upload = upload.New(upload.Options{Journal: outbox{h.journal}, Vendor: &h.vendor, Scope: scope, Clock: h.clock, RetryMin: time.Second, RetryMax: time.Minute})
 }
 
-// die ends the daemon as a lost battery does: what is not on the disk is gone.
+// die ends the daemon: what is not on the disk is gone.
 func (h *house) die() {
 	h.t.Helper()
-	synctest.Wait()
 	h.stop()
+	h.lost = h.lost || h.unsaved.Load()
 	if err := h.journal.Close(); err != nil {
 		h.t.Fatalf("close: %v", err)
 	}
@@ -227,7 +231,6 @@ func (h *house) drain() error {
 	h.ask()
 	h.state()
 	_, err := h.upload.Now(context.Background())
-	synctest.Wait()
 	return err
 }
 
@@ -290,7 +293,7 @@ func (v *vendor) Upload(_ context.Context, batch []scanner.Movement) ([]scanner.
 		default:
 			v.check(m)
 			v.got[m.ID] = m.At
-			v.order = append(v.order, m)
+			v.order = append(v.order, reported{m, v.h.lives})
 		}
 		receipts = append(receipts, r)
 	}
@@ -315,15 +318,22 @@ func (v *vendor) check(m scanner.Movement) {
 		}
 	}
 	for _, earlier := range v.order {
-		if earlier.Seq >= m.Seq || !m.At.Before(earlier.At) || v.lies {
+		if earlier.Seq >= m.Seq || !m.At.Before(earlier.At) || v.lies || v.h.lost {
 			continue
 		}
-		// A scan whose time is sure may contradict only what was uploaded before
-		// this uploader lived, and by no more than both errors.
-		if slack := 2 * (v.h.stated[m.ID] + 2*time.Second); earlier.Code == m.Code || earlier.At.Sub(m.At) > slack {
+		// What a daemon before this one uploaded may be contradicted by no more than
+		// both errors.
+		slack := 2 * (v.h.stated[m.ID] + v.h.now + 2*time.Second)
+		if earlier.life == v.h.lives || earlier.At.Sub(m.At) > slack {
 			t.Errorf("%s (%s) at %v comes after %s (%s) at %v", m.ID, m.Code, m.At, earlier.ID, earlier.Code, earlier.At)
 		}
 	}
+}
+
+// reported is an upload by one life of the daemon.
+type reported struct {
+	scanner.Movement
+	life int
 }
 
 // memory is the journal's, unless the disk refuses.
@@ -333,7 +343,7 @@ type memory struct {
 }
 
 func (m memory) Save(key string, value []byte) error {
-	if m.h.unsaved {
+	if m.h.unsaved.Load() {
 		return errors.New("the disk is full")
 	}
 	return m.Memory.Save(key, value)

@@ -284,20 +284,20 @@ var stories = map[string]struct {
 	}, want{7, time.Second, ""}},
 	"the battery dies before the anchor was saved": {func(_ *testing.T, h *house) {
 		h.w.Set(year1970)
-		h.unsaved = true
+		h.unsaved.Store(true)
 		h.minutes(0, 2)
 		h.ask()
 		h.minutes(2, 2) // these carry their true time themselves
 		h.reboot(year1970)
-		h.unsaved = false
+		h.unsaved.Store(false)
 		h.mustDrain()
 	}, want{4, 2 * time.Second, ""}},
 	"a disk that was full takes the anchor later": {func(_ *testing.T, h *house) {
-		h.unsaved = true
+		h.unsaved.Store(true)
 		h.minutes(0, 2)
 		h.ask()
 		synctest.Wait()
-		h.unsaved = false
+		h.unsaved.Store(false)
 		time.Sleep(20 * time.Second)
 		h.reboot(year1970)
 		h.mustDrain()
@@ -362,8 +362,8 @@ func TestStories(t *testing.T) {
 					t.Errorf("%d scans uploaded, want %d", got, story.uploads)
 				}
 				for _, m := range h.vendor.order {
-					if off := h.vendor.off(m); off > story.within {
-						t.Errorf("%s was made at %v and uploaded as %v", m.ID, h.vendor.truth(m), m.At)
+					if off := h.vendor.off(m.Movement); off > story.within {
+						t.Errorf("%s was made at %v and uploaded as %v", m.ID, h.vendor.truth(m.Movement), m.At)
 					}
 				}
 				if got := h.clock.Problem(); story.problem == "" && got != "" || !strings.Contains(got, story.problem) {
