@@ -1,6 +1,7 @@
 package upload_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,9 +16,10 @@ import (
 // in scan order: t taken, c taken and a conflict, x parked, . still in the outbox.
 type outcome struct {
 	name string
-	// scans are so many tickets, one entry each (default 8); batch is the most in a
-	// call (default the vendor's 100).
+	// scans are so many tickets, one entry each (default 8); tickets, where set, are
+	// those scanned instead. Batch is the most in a call (default the vendor's 100).
 	scans, batch int
+	tickets      []int
 	// inDoubt are those whose own call had got no answer at the gate.
 	inDoubt []int
 	// script is the vendor where the real client and its simulator cannot play the
@@ -113,6 +115,21 @@ func TestOutcomes(t *testing.T) {
 			}
 			return n.take(batch...), nil
 		}},
+		{name: "one ticket five times: one after the other", tickets: []int{1, 2, 1, 3, 1, 1, 1}, during: "ttttttt", most: 5, script: func(n *night, batch []scanner.Movement) ([]scanner.Receipt, error) {
+			return n.take(batch...), nil
+		}},
+		{name: "one ticket five times, every other answer lost", tickets: []int{1, 2, 1, 3, 1, 1, 1}, tries: 20, during: "ttttttt", most: 10, script: func(n *night, batch []scanner.Movement) ([]scanner.Receipt, error) {
+			if list := n.take(batch...); n.calls%2 == 0 {
+				return list, nil
+			}
+			return nil, trouble(scanner.Silent, 0, true)
+		}},
+		{name: "one ticket three times, its first refused: the others follow", tickets: []int{1, 2, 1, 3, 1}, during: "xtttt", most: 3, script: func(n *night, batch []scanner.Movement) ([]scanner.Receipt, error) {
+			if n.calls == 1 {
+				return append(n.take(batch[1:]...), scanner.Receipt{Seq: batch[0].Seq, Delivery: scanner.Rejected}), nil
+			}
+			return n.take(batch...), nil
+		}},
 
 		// The whole call: kept, and never split.
 		{name: "401", trouble: status(401, ""), tries: 5, during: none, most: 5, heal: clear, after: "tttttttt"},
@@ -186,9 +203,10 @@ func TestOutcomes(t *testing.T) {
 		{name: "all poison, and one that is not comes: it tells", trouble: poison("400", numbers(8)...), tries: 10, during: none, more: 1, after: "xxxxxxxxt"},
 		{name: "poison alone: it stays", scans: 1, trouble: poison("400", 1), tries: 20, during: ".", most: 20},
 		{name: "poison alone, then another scan", scans: 1, trouble: poison("400", 1), tries: 5, during: ".", more: 1, after: "xt"},
-		{name: "poison that resets: the rest goes, it stays", trouble: poison("reset", 5), tries: 25, during: "tttt.ttt", most: 25 + 8},
-		{name: "poison that is met with silence: the rest goes, it stays", trouble: poison("silence", 5), tries: 25, during: "tttt.ttt", most: 25 + 8},
-		{name: "poison that some filter answers with a page: the rest goes, it stays", trouble: poison("page", 5), tries: 25, during: "tttt.ttt", most: 25 + 8},
+		{name: "poison that resets: the rest goes, it stays", trouble: poison("reset", 5), tries: 25, during: "tttt.ttt", most: 25 + 8, more: 1, after: "tttt.tttt"},
+		{name: "poison that is met with silence: the rest goes, it stays", trouble: poison("silence", 5), tries: 25, during: "tttt.ttt", most: 25 + 8, more: 1, after: "tttt.tttt"},
+		{name: "poison that some filter answers with a page: the rest goes, it stays", trouble: poison("page", 5), tries: 25, during: "tttt.ttt", most: 25 + 8, more: 1, after: "tttt.tttt"},
+		{name: "poison that fails twice and then hangs: the vendor never said no", tries: 25, during: "tttt.ttt", more: 1, after: "tttt.tttt", script: moody(5)},
 		{name: "poison for a while", trouble: poison("reset", 5), tries: 25, during: "tttt.ttt", heal: func(n *night) { n.spoil("", 5) }, after: "tttttttt"},
 		{name: "the vendor falls in the middle of splitting: none is blamed for that", trouble: func(n *night) {
 			n.spoil("400", 5)
@@ -221,8 +239,11 @@ func (o outcome) play(n *night) {
 	if o.scans == 0 {
 		o.scans = 8
 	}
+	if o.tickets == nil {
+		o.tickets = numbers(o.scans)
+	}
 	n.inDoubt = o.inDoubt
-	n.scan(numbers(o.scans)...)
+	n.scan(o.tickets...)
 	if o.trouble != nil {
 		o.trouble(n)
 	}
@@ -252,6 +273,21 @@ func (o outcome) play(n *night) {
 		n.Errorf("in the end the scans are\n%s, want\n%s\n(%v)", brief(got), brief(o.after), n.u.Status().Problem)
 	}
 	n.audit()
+}
+
+// moody fails twice on calls with the ticket, and gives no answer to the next.
+func moody(ticket int) func(*night, []scanner.Movement) ([]scanner.Receipt, error) {
+	row := 0
+	return func(n *night, batch []scanner.Movement) ([]scanner.Receipt, error) {
+		if !slices.ContainsFunc(batch, func(m scanner.Movement) bool { return m.Code == code(ticket) }) {
+			row = 0
+			return n.take(batch...), nil
+		}
+		if row++; row <= 2 {
+			return nil, trouble(scanner.Failing, 500, true)
+		}
+		return nil, trouble(scanner.Silent, 0, true)
+	}
 }
 
 // sentBefore marks a scan as one that left before a crash.

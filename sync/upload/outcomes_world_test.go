@@ -154,7 +154,7 @@ func (n *night) scan(tickets ...int) {
 	first := len(n.seqs)
 	n.seqs = append(n.seqs, make([]uint64, len(tickets))...)
 	var group errgroup.Group
-	group.SetLimit(max(1, len(tickets)/20))
+	group.SetLimit(100)
 	for i, ticket := range tickets {
 		n.clock.pass(time.Second)
 		if n.sim != nil {
@@ -166,6 +166,9 @@ func (n *night) scan(tickets ...int) {
 			n.seqs[first+i] = seq
 			return err
 		})
+		if len(tickets) <= 100 {
+			_ = group.Wait() // its error is there at the end, too
+		}
 	}
 	if err := group.Wait(); err != nil {
 		n.Fatal(err)
@@ -185,14 +188,19 @@ func (n *night) admission(ticket int) scanner.Change {
 	if err != nil {
 		n.Fatal(err)
 	}
+	mark, err := n.book.Mark(n.vendor.Scope, code(ticket))
+	if err != nil {
+		n.Fatal(err)
+	}
 	at := n.clock.Now()
+	mark.Entered, mark.Last, mark.LastAt, mark.Open = true, scanner.SelfSeq, at, mark.Open+1
 	return scanner.Change{
 		Record: scanner.Record{
-			ID: fmt.Sprint("id-", ticket), Kind: scanner.KindScan, Scope: n.vendor.Scope, Code: code(ticket), Direction: scanner.Entry,
+			ID: fmt.Sprint("id-", ticket, "-", at.Up), Kind: scanner.KindScan, Scope: n.vendor.Scope, Code: code(ticket), Direction: scanner.Entry,
 			Scanner: "lane-1", At: at, True: n.clock.True(at), Verdict: scanner.Admit, Reason: scanner.OK, Mode: scanner.Offline,
 			InDoubt: slices.Contains(n.inDoubt, ticket), TicketID: fmt.Sprint(ticket), Upload: data, Fate: scanner.FatePending,
 		},
-		Mark: &scanner.Mark{Entered: true, Last: scanner.SelfSeq, LastAt: at, Open: 1},
+		Mark: &mark,
 	}
 }
 
