@@ -108,7 +108,7 @@ func (d *usherd) open(cfg *configs.Config) error {
 	if err != nil {
 		return err
 	}
-	d.tickets, err = cache.Open(cache.Options{Dir: cfg.StateDir, Key: key, Log: d.log.With("room", "cache")})
+	d.tickets, err = cache.Open(cache.Options{Dir: cfg.StateDir, Key: key, OnDamage: d.listDamaged, Log: d.log.With("room", "cache")})
 	if err != nil {
 		return errors.Join(err, d.journal.Close())
 	}
@@ -138,6 +138,14 @@ func (d *usherd) rememberTime() error {
 		}
 	}
 	return nil
+}
+
+// listDamaged asks for the list anew, a record of which cannot be read. A manifest
+// is looked at every half minute anyway.
+func (d *usherd) listDamaged() {
+	if lists := d.house.parley.lists; lists != nil {
+		lists.Kick()
+	}
 }
 
 // listedUsed tells whether the list shows the ticket as used.

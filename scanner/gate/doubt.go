@@ -52,10 +52,8 @@ func (s *scan) explaining(mark scanner.Mark, open []scanner.Attempt) []scanner.A
 	if s.reading.Direction == scanner.Entry && s.cfg.Rule.Kind == scanner.External && mark.Entered && !mark.Exited {
 		return nil
 	}
-	used := s.found == scanner.Listed && s.ticket.Status == scanner.StatusUsed
 	return slices.DeleteFunc(s.young(open), func(a scanner.Attempt) bool {
-		since, known := s.checked.Since(a.At)
-		return used && !(known && since > 0)
+		return a.Used
 	})
 }
 

@@ -71,6 +71,7 @@ func (s *scan) ask(ctx context.Context) *call {
 		cfg: s.cfg, answer: make(chan reply, 1),
 		attempt: scanner.Attempt{
 			Scope: s.cfg.Scope, Code: s.code, Direction: s.reading.Direction, Scanner: s.reading.Scanner, At: s.reading.At,
+			Used: s.found == scanner.Listed && s.ticket.Status == scanner.StatusUsed,
 		},
 	}
 	id, err := g.Journal.Attempt(ctx, c.attempt)

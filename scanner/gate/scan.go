@@ -31,10 +31,9 @@ type scan struct {
 	truth scanner.Instant
 	// list is what the list was worth before it was asked: one that is swapped in
 	// afterwards must not vouch for the answer of the one before it.
-	list    scanner.ListState
-	checked scanner.Stamp
-	ticket  scanner.Ticket
-	found   scanner.Found
+	list   scanner.ListState
+	ticket scanner.Ticket
+	found  scanner.Found
 	// code is what the ticket's state is kept under.
 	code scanner.Code
 
@@ -49,8 +48,7 @@ func (g *Gate) look(cfg *Config, r scanner.Reading, code scanner.Code) *scan {
 	info := g.Tickets.List(cfg.Lists)
 	s := &scan{
 		gate: g, cfg: cfg, reading: r, code: code, truth: g.Clock.True(r.At),
-		checked: info.Checked,
-		list:    scanner.ListState{Loaded: info.Loaded, Complete: info.Complete, Fresh: Fresh(info, r.At, cfg.StaleAfter)},
+		list: scanner.ListState{Loaded: info.Loaded, Complete: info.Complete, Fresh: Fresh(info, r.At, cfg.StaleAfter)},
 	}
 	if code.Check() == nil {
 		s.ticket, s.found = g.Tickets.Lookup(cfg.Lists, code)
