@@ -36,7 +36,8 @@ type Event struct {
 	TookMS float64 `json:"took_ms"`
 
 	// Kind is "override", "undo", "conflict", "requeue" or "acknowledge"; absent for
-	// a scan. All but the first have no verdict.
+	// a scan. All but the first have no verdict. The last two are read from history
+	// and never told live: a thousand at once would push every follower off.
 	Kind scanner.Kind `json:"kind,omitempty"`
 	// By is the person behind what was not scanned, Of the record it acts on.
 	By string `json:"by,omitempty"`
