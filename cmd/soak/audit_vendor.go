@@ -63,7 +63,7 @@ func (a *auditor) vendorHolds() {
 	validated := a.validated()
 	uploaded := map[uint64][]*report{}
 	for _, rep := range a.reports() {
-		r, have := a.movementOf(rep)
+		r, have := a.movementOf(rep, uploaded)
 		switch {
 		case !have:
 			a.differs(rep.code, "the vendor was told of an entry of %s at %s that the journal does not hold", rep.code, clock(rep.at))
@@ -111,25 +111,33 @@ func (a *auditor) vendorHolds() {
 	}
 }
 
-// movementOf finds the movement behind a report: the one of that ticket whose time
-// is nearest. Both times were taken under the stated error, and what was known of
+// movementOf finds the movement behind a report, in the order in which the vendor
+// was told: the ticket's first that was to be uploaded and is not matched, whose
+// time fits. Both times were taken under the stated error, and what was known of
 // the time may have changed between them.
-func (a *auditor) movementOf(rep *report) (row, bool) {
+func (a *auditor) movementOf(rep *report, matched map[uint64][]*report) (row, bool) {
 	var best row
-	have := false
+	rank := 0
 	for _, r := range a.byCode[bare(rep.code)] {
-		off := r.At.Sub(rep.at).Abs()
-		if !r.movement() || off > r.AtLatest.Sub(r.AtEarliest)+uploadMargin {
+		if !r.movement() || r.At.Sub(rep.at).Abs() > r.AtLatest.Sub(r.AtEarliest)+uploadMargin {
 			continue
 		}
-		// One that the vendor decided itself is not uploaded.
-		owed := r.Fate != string(scanner.FateConfirmed)
-		bestOwed := best.Fate != string(scanner.FateConfirmed)
-		if !have || owed && !bestOwed || owed == bestOwed && off < best.At.Sub(rep.at).Abs() {
-			best, have = r, true
+		this := 1
+		switch scanner.Fate(r.Fate) {
+		case scanner.FateConfirmed: // the vendor decided it itself
+		case scanner.FateWithdrawn:
+			this = 2
+		default:
+			this = 3
+			if len(matched[r.Seq]) == 0 {
+				this = 4
+			}
+		}
+		if this > rank {
+			best, rank = r, this
 		}
 	}
-	return best, have
+	return best, rank > 0
 }
 
 // mayBeLost tells whether the answer to a call at that moment may have been lost.
