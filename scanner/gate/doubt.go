@@ -46,15 +46,21 @@ func youngEnough(a scanner.Attempt, now scanner.Stamp) bool {
 }
 
 // explaining gives those attempts that may be the entry somebody speaks of: none
-// where this device has seen the ticket enter, and none made after a list that
-// showed it as used already.
+// where this device has seen the ticket enter, none that it has moved after, and
+// none made after a list that showed it as used already.
 func (s *scan) explaining(mark scanner.Mark, open []scanner.Attempt) []scanner.Attempt {
 	if s.reading.Direction == scanner.Entry && s.cfg.Rule.Kind == scanner.External && mark.Entered && !mark.Exited {
 		return nil
 	}
 	return slices.DeleteFunc(s.young(open), func(a scanner.Attempt) bool {
-		return a.Used
+		return movedSince(mark, a) || a.Used
 	})
+}
+
+// movedSince tells whether the ticket was seen to move after the attempt.
+func movedSince(mark scanner.Mark, a scanner.Attempt) bool {
+	passed, known := mark.LastAt.Since(a.At)
+	return known && passed > 0
 }
 
 // ours tells whether the vendor's earlier entry may be one of our attempts whose

@@ -213,9 +213,10 @@ func rows(s setting) []row {
 	if s.restart && !s.stale {
 		verdicts = append(verdicts, diedAsking)
 	}
+	both := []bool{false, true}
 	var list []row
-	add := func(w way, b before, agains ...again) {
-		for _, named := range []bool{false, true} {
+	add := func(names []bool, w way, b before, agains ...again) {
+		for _, named := range names {
 			for _, j := range verdicts {
 				for _, a := range agains {
 					r := row{s, w, named, b, j, a}
@@ -227,26 +228,24 @@ func rows(s setting) []row {
 		}
 	}
 	for _, w := range full {
-		add(w, fresh, nobody, holder, holderLater, copyHere, copyGate2)
-		add(w, elsewhere, nobody, holder, copyHere)
-		add(w, isVoided, nobody, holder)
+		add(both, w, fresh, nobody, holder, holderLater, copyHere, copyGate2)
+		add(both, w, elsewhere, nobody, holder, copyHere)
+		add(both[:1], w, isVoided, nobody, holder)
 	}
 	for _, w := range kinds {
-		add(w, fresh, holder, copyHere, copyGate2)
+		add(both[:1], w, fresh, holder, copyHere, copyGate2)
 	}
 	return list
 }
 
-// possible leaves out what is no row: nobody names what nobody asks again, and a
-// death loses what this disk never had.
+// possible leaves out what is no row: nobody names what nobody asks again, and
+// nobody dies asking who was answered.
 func (r row) possible() bool {
 	switch {
 	case r.named && r.again == nobody && r.before == fresh:
 		return false
 	case r.judged == diedAsking && r.way.ends <= fails:
 		return false // answered before it could die
-	case r.restart && (r.judged == notStored || r.judged == diskFull) && r.way == swift:
-		return false // only a memory that died knew of the vendor's yes
 	}
 	return true
 }

@@ -169,8 +169,7 @@ func (s *scan) lost(ctx context.Context, a scanner.Answer, mark scanner.Mark, ma
 func (s *scan) overdue(ctx context.Context, mark scanner.Mark) (scanner.Outcome, bool) {
 	open := s.unended(scanner.Attempt{})
 	for _, a := range s.young(open) {
-		moved, known := mark.LastAt.Since(a.At)
-		if !a.Admitted || known && moved > 0 {
+		if !a.Admitted || movedSince(mark, a) {
 			continue
 		}
 		s.late = true

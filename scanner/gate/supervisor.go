@@ -103,11 +103,12 @@ func (g *Gate) takeBack(ctx context.Context, rec scanner.Record, by string) (sca
 	case mark.Last != rec.Seq:
 		return scanner.Outcome{}, impossible("it is not the ticket's newest movement")
 	}
-	_, fate, err := g.Journal.Record(rec.Seq)
+	now, fate, err := g.Journal.Record(rec.Seq)
 	if err != nil {
 		return scanner.Outcome{}, err
 	}
-	if fate == scanner.FatePending && (rec.InDoubt || g.Busy(rec.ID)) {
+	called := now.InDoubt && rec.Before.Permit != rec.Direction // what passed on a permit was never asked about
+	if fate == scanner.FatePending && (called || g.Busy(rec.ID)) {
 		// Its own call may have brought it to the vendor.
 		return g.store(ctx, g.permit(rec, by, mark))
 	}
