@@ -49,6 +49,7 @@ type house struct {
 type houseClock interface {
 	scanner.Clock
 	Offset() (time.Duration, bool)
+	Problem() string
 }
 
 var _ control.House = (*house)(nil)

@@ -60,6 +60,9 @@ type boot struct {
 	// Last is the newest moment whose true time was known, though others tell more
 	// of the time: all later boots began after it.
 	Last anchor `json:"last,omitzero"`
+	// Loose: its place among the lives is not known, but that it came before the
+	// one that remembered it.
+	Loose bool `json:"loose,omitempty"`
 }
 
 // moments are all those whose true time was known.
@@ -118,7 +121,7 @@ func (b *boots) of(id string) *boot {
 	}
 	// What was not known before belongs before the present boot, which is last.
 	at := max(0, len(*b)-1)
-	*b = slices.Insert(*b, at, boot{ID: id})
+	*b = slices.Insert(*b, at, boot{ID: id, Loose: true})
 	return &(*b)[at]
 }
 
@@ -182,6 +185,9 @@ func (b boots) between(s scanner.Stamp) scanner.Instant {
 	}
 	out := scanner.Instant{At: s.Wall}
 	for _, life := range before {
+		if life.Loose && i < len(b)-1 {
+			continue
+		}
 		for _, a := range life.moments() {
 			// This boot began later, and has lasted since.
 			if at := a.At.Add(s.Up - a.Off - time.Duration(worstQuartz*float64(s.Up))); at.After(out.Earliest) {
@@ -190,6 +196,9 @@ func (b boots) between(s scanner.Stamp) scanner.Instant {
 		}
 	}
 	for _, life := range after {
+		if life.Loose {
+			continue
+		}
 		for _, a := range life.Anchors {
 			// The later boot began after this stamp.
 			if began := a.began(); out.Latest.IsZero() || began.Before(out.Latest) {

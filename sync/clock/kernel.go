@@ -33,17 +33,16 @@ func (k kernel) Up() time.Duration {
 func (kernel) NTP() (time.Time, bool, time.Duration) {
 	var tx unix.Timex
 	state, err := unix.Adjtimex(&tx)
-	if err != nil || state == unix.TIME_ERROR || tx.Status&unix.STA_UNSYNC != 0 {
+	if err != nil {
 		return time.Time{}, false, 0
 	}
-	unit := int64(time.Microsecond)
-	if tx.Status&unix.STA_NANO != 0 {
-		unit = 1
-	}
 	seconds, fraction := tx.Time.Unix()
-	// Unix has turned what it takes for microseconds into nanoseconds.
-	fraction = fraction / int64(time.Microsecond) * unit
-	return time.Unix(seconds, fraction), true, time.Duration(tx.Maxerror) * time.Microsecond
+	if tx.Status&unix.STA_NANO != 0 {
+		// These were nanoseconds, and Unix took them for microseconds.
+		fraction /= int64(time.Microsecond)
+	}
+	kept := state != unix.TIME_ERROR && tx.Status&unix.STA_UNSYNC == 0
+	return time.Unix(seconds, fraction), kept, time.Duration(tx.Maxerror) * time.Microsecond
 }
 
 // namespaceShift reads how far this process's time namespace moves the boot-time
