@@ -195,6 +195,10 @@ func broken(path string, n ast.Node) string {
 				return "a context in a struct outlives its call"
 			}
 		}
+	case *ast.SelectorExpr:
+		if !test && isSelector(n, "http", "DefaultTransport") {
+			return "it speaks HTTP/2, and dials and reads for as long as it likes: use wire.NewTransport"
+		}
 	case *ast.CallExpr:
 		if !test && strings.HasPrefix(path, "scanner/") && isSelector(n.Fun, "time", "Now") {
 			return "the domain is given the time, it does not ask"

@@ -179,6 +179,29 @@ func TestStreamStalls(t *testing.T) {
 	})
 }
 
+// A list that drips is given up: it would keep every later one away.
+func TestStreamDrips(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		s, err := streamOf(t, func(ctx context.Context) io.Reader {
+			return readFunc(func(b []byte) (int, error) {
+				select {
+				case <-time.After(time.Second):
+					return copy(b, " "), nil
+				case <-ctx.Done():
+					return 0, ctx.Err()
+				}
+			})
+		}, 1<<20)
+		if err == nil {
+			_, _, err = collect(s)
+		}
+		if scanner.CallErrorOf(err).Trouble != scanner.Silent || time.Since(began) > 31*time.Second {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+	})
+}
+
 type readFunc func([]byte) (int, error)
 
 func (f readFunc) Read(b []byte) (int, error) { return f(b) }
