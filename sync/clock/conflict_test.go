@@ -123,6 +123,18 @@ func TestALifeWhosePlaceIsNotKnown(t *testing.T) {
 	}
 }
 
+func TestTheNewestKnownMomentIsTheFloor(t *testing.T) {
+	c := On(Kernel, "then", &fake{at: dawn, uptime: time.Minute})
+	c.learn(said(time.Hour, 0))
+	vague := said(70*time.Minute, 0)
+	vague.Off = 2 * time.Second // tells nothing new of the time
+	c.learn(vague)
+	next := shelved(t, "now", c.boots)
+	if truth := next.True(scanner.Stamp{Boot: "now", Up: time.Second}); truth.Earliest.Before(dawn.Add(70*time.Minute - 2*time.Second)) {
+		t.Errorf("the next life began after %v: %+v", dawn.Add(70*time.Minute), truth)
+	}
+}
+
 func TestAStepIsNoticedAtOnce(t *testing.T) {
 	k := &fake{at: dawn, uptime: time.Hour, ntp: true}
 	c := On(Kernel, "boot", k)

@@ -129,6 +129,7 @@ var stories = map[string]struct {
 		h.mustDrain()
 	}, want{10, 15 * time.Minute, ""}},
 	"ninety reboots forget no anchor": {func(_ *testing.T, h *house) {
+		h.w.Step(-7 * time.Hour)
 		h.minutes(0, 2)
 		h.ask()
 		for range 90 {
@@ -293,12 +294,14 @@ var stories = map[string]struct {
 		h.mustDrain()
 	}, want{4, 2 * time.Second, ""}},
 	"a disk that was full takes the anchor later": {func(_ *testing.T, h *house) {
+		h.w.Step(-7 * time.Hour)
 		h.unsaved.Store(true)
 		h.minutes(0, 2)
 		h.ask()
 		synctest.Wait()
 		h.unsaved.Store(false)
 		time.Sleep(20 * time.Second)
+		h.unsaved.Store(true)
 		h.reboot(year1970)
 		h.mustDrain()
 	}, want{2, time.Second, ""}},
