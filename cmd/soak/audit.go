@@ -155,7 +155,7 @@ func (a *auditor) refusals() {
 			case r.Reason == string(scanner.AlreadyEntered) && inside:
 			case t.kind == walkUp && r.Mode == string(scanner.Offline) && (r.Reason == string(scanner.NotFound) || r.Reason == string(scanner.NotInList)):
 			case r.Reason == string(scanner.AlreadyEntered) && a.unheard(code, r):
-				a.ledger.counts["refused after an answer lost while the disk was full"]++
+				a.ledger.counts["refused after an answer that died with the daemon on a full disk, or two minutes later"]++
 			default:
 				a.differs(code, "the holder of %s (%s) was refused: %s", code, t.kind, r)
 			}
@@ -163,16 +163,20 @@ func (a *auditor) refusals() {
 	}
 }
 
-// unheard tells whether the vendor had said yes to the ticket while the disk was
-// full: the journal could remember neither the question nor the answer.
+// unheard tells whether the vendor had said yes to the ticket and this device could
+// not know.
 func (a *auditor) unheard(code string, r row) bool {
-	for _, c := range a.calls {
-		if c.name == "validateTicket" && c.id == 0 && slices.Contains(c.codes, code) && c.at.Before(r.At.Add(timeout)) &&
-			len(a.ledger.during(c.at.Add(-journalHeals), c.at.Add(timeout), "disk: full")) > 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(a.calls, func(c vendorCall) bool {
+		return c.name == "validateTicket" && c.id == 0 && slices.Contains(c.codes, code) && c.at.Before(r.At.Add(timeout)) &&
+			(a.forgotten(c.at, r.At) || r.At.Sub(c.at) > doubted)
+	})
+}
+
+// forgotten tells whether what was asked then was on no disk when the daemon
+// ended: the disk was full.
+func (w *world) forgotten(asked, until time.Time) bool {
+	return len(w.ledger.during(asked.Add(-journalHeals), asked.Add(timeout), "disk: full")) > 0 &&
+		len(w.ledger.during(asked, until.Add(clockError), "daemon: killed", "daemon: terminated")) > 0
 }
 
 // fates: nothing waits any more, and what is parked the vendor is right not to

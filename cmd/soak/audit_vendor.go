@@ -15,8 +15,9 @@ const uploadMargin = time.Second + 50*time.Millisecond
 type report struct {
 	code string
 	at   time.Time
-	// told are the moments at which it was.
+	// told are the moments at which it was, of the movement that it was of.
 	told []time.Time
+	of   uint64
 }
 
 // reports are the uploads that the vendor took, those of the same ticket and
@@ -71,15 +72,17 @@ func (a *auditor) vendorHolds() {
 		case r.Fate == string(scanner.FateWithdrawn):
 			a.differs(rep.code, "withdrawn, and the vendor was told at %s: %s", clock(rep.told[0]), r)
 		}
+		rep.of = r.Seq
 		uploaded[r.Seq] = append(uploaded[r.Seq], rep)
 		for i, again := range rep.told[1:] {
-			if before := rep.told[i]; !a.mayBeLost(before) {
+			if before := rep.told[i]; !a.mayBeLost(before) && !a.ambiguous(rep) {
 				a.differs(rep.code, "told at %s and, though the answer was not lost, again at %s: %s", clock(before), clock(again), r)
 			} else {
 				a.ledger.counts["uploads told again after a lost answer"]++
 			}
 		}
 	}
+	a.share(uploaded)
 	for _, r := range a.rows {
 		if !r.movement() {
 			continue
@@ -100,7 +103,7 @@ func (a *auditor) vendorHolds() {
 		if !ok {
 			a.differs(r.Code, "the journal calls it %s and the vendor does not hold it: %s", r.Fate, r)
 		}
-		if r.Fate == string(scanner.FateConfirmed) && len(told) > 0 {
+		if r.Fate == string(scanner.FateConfirmed) && len(told) > 0 && told[0].of == r.Seq {
 			a.differs(r.Code, "the vendor decided it itself and was told of it again: %s", r)
 		}
 		for _, rep := range told {
@@ -119,7 +122,7 @@ func (a *auditor) movementOf(rep *report, matched map[uint64][]*report) (row, bo
 	var best row
 	rank := 0
 	for _, r := range a.byCode[bare(rep.code)] {
-		if !r.movement() || r.At.Sub(rep.at).Abs() > r.AtLatest.Sub(r.AtEarliest)+uploadMargin {
+		if !r.movement() || !fits(r, rep) {
 			continue
 		}
 		this := 1
@@ -138,6 +141,40 @@ func (a *auditor) movementOf(rep *report, matched map[uint64][]*report) (row, bo
 		}
 	}
 	return best, rank > 0
+}
+
+// share gives a movement without a report one that was told more than once: two
+// movements of a ticket a moment apart may be told with the same time, since
+// neither may be told as before the other.
+func (a *auditor) share(uploaded map[uint64][]*report) {
+	for _, r := range a.rows {
+		if !r.movement() || len(uploaded[r.Seq]) > 0 {
+			continue
+		}
+		for _, other := range a.byCode[bare(r.Code)] {
+			for _, rep := range uploaded[other.Seq] {
+				if len(rep.told) > 1 && fits(r, rep) {
+					uploaded[r.Seq] = []*report{rep}
+				}
+			}
+		}
+	}
+}
+
+// ambiguous tells whether the report may be of more than one movement.
+func (a *auditor) ambiguous(rep *report) bool {
+	n := 0
+	for _, r := range a.byCode[bare(rep.code)] {
+		if r.movement() && fits(r, rep) {
+			n++
+		}
+	}
+	return n > 1
+}
+
+// fits tells whether the report's time may be the movement's.
+func fits(r row, rep *report) bool {
+	return r.At.Sub(rep.at).Abs() <= r.AtLatest.Sub(r.AtEarliest)+uploadMargin
 }
 
 // mayBeLost tells whether the answer to a call at that moment may have been lost.

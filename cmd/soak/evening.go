@@ -48,7 +48,7 @@ func (w *world) evening(ctx context.Context) (*books, error) {
 	if err := errors.Join(w.free(), w.configure(w.config)); err != nil {
 		return nil, err
 	}
-	if err := w.keeper.start(ctx, nil); err != nil {
+	if err := w.keeper.mend(ctx); err != nil {
 		return nil, err
 	}
 	if err := w.keeper.hangup(); err != nil {
@@ -151,7 +151,7 @@ func (w *world) lastCall(ctx context.Context) error {
 			w.ledger.count("last holders let in")
 		case lost && time.Since(at) > doubted:
 			w.ledger.count("holders who came back after two minutes")
-		case lost && len(w.ledger.during(at.Add(-journalHeals), at.Add(timeout), "disk: full")) > 0:
+		case lost && w.forgotten(at, time.Now()):
 			w.ledger.count("answers lost while the disk was full")
 		default:
 			w.ledger.differs("the holder of %s stands outside: %s\n%s", code, eventText(e), tidy(w.history(rows, code)))

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -63,11 +65,7 @@ func (k *keeper) end(what string, kill bool) {
 		return
 	}
 	k.up = false
-	select {
-	case <-k.rig.Ended():
-		k.ledger.differs("life %d ended by itself; see the end of its log", k.life)
-	default:
-	}
+	k.alive()
 	done := k.ledger.begin("daemon: %s life %d", what, k.life)
 	defer done()
 	if kill {
@@ -84,6 +82,29 @@ func (k *keeper) end(what string, kill bool) {
 	if took := time.Since(begun); took > stops {
 		k.ledger.differs("life %d took %s to end", k.life, took.Round(time.Millisecond))
 	}
+}
+
+// alive notes a daemon that has ended by itself.
+func (k *keeper) alive() bool {
+	select {
+	case <-k.rig.Ended():
+	default:
+		return true
+	}
+	text, _ := os.ReadFile(k.path("log"))
+	k.ledger.differs("life %d ended by itself:\n%s", k.life, tidy(strings.Split(string(text[max(0, len(text)-4000):]), "\n")))
+	return false
+}
+
+// mend starts a daemon that has ended by itself.
+func (k *keeper) mend(ctx context.Context) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.up && !k.alive() {
+		k.up = false
+		_ = k.rig.Kill() // reaps it
+	}
+	return k.spawn(ctx, nil)
 }
 
 // run kills and restarts the daemon for the first half of the day.
