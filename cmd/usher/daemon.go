@@ -112,7 +112,24 @@ func (d *usherd) open(cfg *configs.Config) error {
 	if err != nil {
 		return errors.Join(err, d.journal.Close())
 	}
+	d.tellOfCopies()
 	return d.rememberTime()
+}
+
+// tellOfCopies says what becomes of the outbox on a copied card. Its movements keep
+// the name of the device that made them and their time, and both devices upload
+// them: nobody knows which of the two will live, and a scan too many can be told from
+// its time, one too few cannot be had back.
+func (d *usherd) tellOfCopies() {
+	n := d.journal.Status().Pending
+	if !d.identity.Cloned || n == 0 {
+		return
+	}
+	note := fmt.Sprintf("this copy holds %s that the device it was copied from had not uploaded: both devices upload them, "+
+		"with their own time and under that device's id, so that none is lost whichever device lives on; a vendor that does not know them again shows them twice, at the same time",
+		plural(n, "movement", "movements"))
+	d.log.Warn(note)
+	d.house.notes = append(d.house.notes, note)
 }
 
 // clockMemory is where the clock keeps its anchors.

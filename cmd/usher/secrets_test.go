@@ -293,6 +293,11 @@ func (n *night) first() {
 	n.must(n.Kill())
 }
 
+// awake: whatever else is wrong, a scan is read and the vendor asked.
+func awake(s control.Status) bool {
+	return s.Link.State == control.LinkOnline && s.Tickets.Count > 0 && s.Scanners[0].State == control.ScannerConnected
+}
+
 // second is the next evening: the variable holds the password, at first one that
 // the vendor refuses.
 func (n *night) second() {
@@ -304,7 +309,7 @@ func (n *night) second() {
 	n.everything()
 	n.must(n.Kill())
 	n.t.Setenv("USHER_VENDOR_PASSWORD", variablePassword)
-	n.must(n.Start(n.t.Context(), func(s control.Status) bool { return s.Link.State == control.LinkOnline && s.Tickets.Count > 0 }))
+	n.must(n.Start(n.t.Context(), awake))
 	n.scan(codeVariable, scanner.Admit, scanner.OK)
 	n.must(n.Stop())
 }
@@ -317,7 +322,7 @@ func (n *night) third(key []byte) {
 	n.must(os.WriteFile(filepath.Join(creds, "device_key"), key, 0o400))
 	n.t.Setenv("CREDENTIALS_DIRECTORY", creds)
 	n.user(credentialPassword)
-	n.must(n.Start(n.t.Context(), func(s control.Status) bool { return s.Link.State == control.LinkOnline && s.Tickets.Count > 0 }))
+	n.must(n.Start(n.t.Context(), awake))
 	n.scan(codeLast, scanner.Admit, scanner.OK)
 	n.everything()
 	n.must(n.Stop())

@@ -48,7 +48,7 @@ func (d *usherd) newParley(cfg *configs.Config, v scanner.Vendor) parley {
 	})
 	if v.Uploader != nil {
 		p.upload = upload.New(upload.Options{
-			Journal: outbox{d.journal}, Vendor: v.Uploader, Probe: v.Session.Probe, Scope: v.Scope, Clock: d.clock,
+			Journal: outbox{d.journal, d.identity.ID}, Vendor: v.Uploader, Probe: v.Session.Probe, Scope: v.Scope, Clock: d.clock,
 			Busy: func(id string) bool { return d.house.gate.Busy(id) }, Ready: p.link.Reachable,
 			Batch: cfg.Upload.Batch, RetryMin: cfg.Upload.RetryMin, RetryMax: cfg.Upload.RetryMax,
 			Log: d.log.With("room", "upload"),
@@ -99,13 +99,22 @@ func (p parley) gateLink() scanner.Link {
 }
 
 // outbox is the journal as the upload sees it.
-type outbox struct{ *journal.Journal }
+type outbox struct {
+	*journal.Journal
+	// device is this device's id.
+	device string
+}
 
 func (o outbox) Pending(mine func(scanner.Scope) bool, after uint64, limit int) ([]upload.Entry, error) {
 	entries, err := o.Journal.Pending(mine, after, limit)
 	out := make([]upload.Entry, len(entries))
 	for i, e := range entries {
 		out[i] = upload.Entry(e)
+		if e.Origin.Device != o.device {
+			// This card is a copy, and the device that made the movement may have
+			// uploaded it as well: "already scanned" is then no other entry.
+			out[i].Sent = max(out[i].Sent, 1)
+		}
 	}
 	return out, err
 }
