@@ -114,11 +114,11 @@ type session struct {
 // bytes unnoticed.
 func sessions(site *Site) []session {
 	all := []session{
-		{"admitted", 1, 1000, true, (*line).admitted}, {"refused", 3, 0, true, (*line).refused},
-		{"upload", 3, 1000, true, (*line).uploaded}, {"list", 29, 0, false, (*line).listed}, {"sign-in", 7, 0, false, (*line).signsIn},
+		{"admitted", 1, 1000, true, (*line).admitted}, {"refused", 7, 0, true, (*line).refused},
+		{"upload", 5, 1000, true, (*line).uploaded}, {"list", 61, 0, false, (*line).listed}, {"sign-in", 11, 0, false, (*line).signsIn},
 	}
 	for name, call := range site.Calls {
-		all = append(all, session{name, 7, 0, false, func(l *line, ctx context.Context, _ int) (func(bool) error, error) {
+		all = append(all, session{name, 13, 0, false, func(l *line, ctx context.Context, _ int) (func(bool) error, error) {
 			return nil, call(ctx, l.vendor)
 		}})
 	}
@@ -213,15 +213,18 @@ func (l *line) settled() error {
 }
 
 // often is how many bytes lie between two faults of a kind where the session's
-// stride is 1. Hang and Delay take their time.
+// stride is 1: what ends a session after a byte is in doubt after each of them.
+// Hang and Delay take their time.
 func often(k proxy.Kind) int64 {
 	switch k {
-	case proxy.FIN, proxy.Flip:
+	case proxy.FIN:
 		return 1
+	case proxy.Flip:
+		return 3
 	case proxy.Hang, proxy.Delay:
 		return 97
 	}
-	return 5
+	return 11
 }
 
 // sweep spoils one call at each byte of one direction in each way.
@@ -233,7 +236,7 @@ func (l *line) sweep(s session, dir proxy.Dir, full bool) error {
 	for i, kind := range proxy.Kinds() {
 		stride := s.stride * often(kind)
 		if full {
-			stride = (often(kind) + 5) / 6
+			stride = (often(kind) + 11) / 12
 		}
 		for n, at := i, int64(0); at <= length; n, at = n+1, at+stride {
 			f := proxy.Fault{Dir: dir, Kind: kind, At: at, Mask: 1 << (at % 8), Pause: 3 * time.Millisecond}

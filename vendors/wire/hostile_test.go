@@ -142,7 +142,7 @@ func TestHostileAnswers(t *testing.T) {
 		{"two lengths", after(ok200+"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", nil), scanner.Nonsense, ""},
 		{"no gzip", after(ok200+"Content-Encoding: gzip\r\nContent-Length: 20\r\n\r\n{\"error\":false,\"a\":1}", nil), scanner.Nonsense, "no HTTP"},
 		{"a gzip bomb", after(ok200+"Content-Encoding: gzip\r\n\r\n"+packed, nil), scanner.Nonsense, "longer than"},
-		{"another protocol's greeting", func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-portal\r\n"); _ = hang(c) }, scanner.Nonsense, "no HTTP"},
+		{"another protocol's words", after("SSH-2.0-portal\r\n", hang), scanner.Nonsense, "no HTTP"},
 		{"a login page", after("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>", nil), scanner.Nonsense, "web page"},
 		{"a login wanted", after("HTTP/1.1 511 Network Authentication Required\r\nContent-Length: 0\r\n\r\n", nil), scanner.Nonsense, "login"},
 	} {
