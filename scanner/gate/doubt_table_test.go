@@ -20,7 +20,7 @@ func TestInDoubt(t *testing.T) {
 	for _, s := range settings() {
 		t.Run(s.String(), func(t *testing.T) {
 			t.Parallel()
-			for list := range slices.Chunk(rows(s), crowd) {
+			for list := range slices.Chunk(rows(s), s.crowd()) {
 				for i, n := range night(t, s, list) {
 					t.Run(list[i].String(), func(t *testing.T) { n.check(t, list[i], expect(list[i])) })
 				}
@@ -31,7 +31,12 @@ func TestInDoubt(t *testing.T) {
 
 // crowd is how many tickets come in one night: after a restart the journal looks
 // for the newest admissions among its last 256 records.
-const crowd = 100
+func (s setting) crowd() int {
+	if s.restart {
+		return 100
+	}
+	return 500
+}
 
 // nightOf is what became of one row.
 type nightOf struct {

@@ -5,6 +5,17 @@
 // at a time across all scanners, so that two lanes reading the same code at the
 // same moment admit it once. An admission is shown only after the journal has
 // it on the disk; a refusal waits for no disk.
+//
+// # In doubt
+//
+// A call that may have reached the vendor and got no answer in time may be the
+// entry that the vendor speaks of later. What is known of it is an attempt, on
+// the disk before the call is made, or in memory where the disk refuses. One
+// person at most is let in on it: by a green at once, whose entry is uploaded only
+// after the call has ended and whose duplicate at the vendor is then our own; or,
+// after a red or amber, by the next scan. A late answer goes to whoever was let in
+// meanwhile (standing). TestInDoubt walks the interleavings, TestInDoubtByHand
+// tells the ones that people ask about.
 package gate
 
 import (
