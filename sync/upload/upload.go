@@ -31,10 +31,10 @@
 // A scan's time is worked out as it leaves, when more is known of the device's
 // clock than at the scan. It never lies in the vendor's future, an uncertain
 // time never contradicts the order of the scans, and a sure one follows it as far
-// as its own error allows. It is stored with the mark that
-// the scan leaves, and while nobody knows what became of a sending, the next one
-// carries the same time: to a vendor that tells scans apart by their time, a
-// resend after a lost answer is no second scan.
+// as its own error allows. It is stored with the mark that the scan leaves, and
+// while nobody knows what became of a sending, the next one carries the same time:
+// to a vendor that tells scans apart by their time, a resend after a lost answer
+// is no second scan.
 package upload
 
 import (

@@ -19,7 +19,7 @@ func TestAnyHistoryKeepsTheTime(t *testing.T) {
 	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
 		// What goes wrong with a clock takes several things at once.
 		defer checks.Value.Set(checks.DefValue)
-		checks.Value.Set("1000")
+		checks.Value.Set("400")
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		dir, err := os.MkdirTemp(shortLived(), "clock")
