@@ -103,6 +103,26 @@ func Open(o Options) (*Store, error) {
 	return s, nil
 }
 
+// Check tells how many tickets the list in a directory holds, and writes nothing:
+// for a device that is not running. Errors: fs.ErrNotExist, or what is wrong with
+// it.
+func Check(dir string, key *seal.Key) (tickets int, err error) {
+	g, err := openGeneration(filepath.Join(dir, fileName), key)
+	if err != nil {
+		return 0, err
+	}
+	r := <-g.readers
+	bad := r.unreadable()
+	g.put(r)
+	if err := g.close(); err != nil {
+		return 0, err
+	}
+	if bad > 0 {
+		return g.id.Count, fmt.Errorf("%s: %d records cannot be read", filepath.Join(dir, fileName), bad)
+	}
+	return g.id.Count, nil
+}
+
 // sweep removes what a killed build left behind.
 func (s *Store) sweep() {
 	for _, name := range []string{nextName, sortName} {

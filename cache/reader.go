@@ -68,6 +68,26 @@ func (r *reader) find(index []byte) (ticket scanner.Ticket, found scanner.Found)
 	return ticket, scanner.Listed
 }
 
+// unreadable counts the records that look-ups would call damaged; one where not
+// even that can be told.
+func (r *reader) unreadable() (bad int) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if recover() != nil {
+			bad++
+		}
+	}()
+	if r.pages.sound(uint64(r.cursor.Bucket().Root())) != nil {
+		return 1
+	}
+	for key, value := r.cursor.First(); key != nil && !bytes.Equal(key, endKey); key, value = r.cursor.Next() {
+		if _, err := r.open(key, value); err != nil {
+			bad++
+		}
+	}
+	return bad
+}
+
 // absent tells whether the record after the index proves that the index is not
 // in the list: its predecessor lies before it. A predecessor that begins as the
 // index does is the record itself, whose own key was damaged.

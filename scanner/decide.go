@@ -236,6 +236,11 @@ func (r Rule) admitsSection(section string) bool {
 // decideByRule applies the gate rule to the ticket's state.
 func (f Facts) decideByRule() Decision {
 	m := f.Mark
+	if m.Unproven {
+		d := because(DamagedRecord)
+		d.Detail = "An earlier entry may be lost, this device's store was damaged"
+		return d
+	}
 	if m.Permit == f.Direction {
 		return f.admit()
 	}
@@ -297,6 +302,7 @@ func (f Facts) admit() Decision {
 // the facts, whoever decided it.
 func (f Facts) Passed() Mark {
 	m := f.Mark
+	m.Unproven = false
 	first := !m.Entered
 	switch {
 	case f.Direction == Entry:

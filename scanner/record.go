@@ -157,6 +157,9 @@ type Mark struct {
 	Kept bool `json:"kept,omitempty"`
 	// EventEnds is when the ticket's event is over, where known.
 	EventEnds time.Time `json:"event_ends,omitzero"`
+	// Unproven says that there is no mark, but that there may have been one: the
+	// store was damaged. It is never stored.
+	Unproven bool `json:"-"`
 }
 
 // Speaks tells whether the journal must judge the ticket's next scan, whatever

@@ -12,11 +12,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"usher/cache"
 	"usher/cache/manifest"
+	"usher/cache/seal"
 	"usher/cmd/internal/control"
 	"usher/configs"
 	"usher/scanner"
 	"usher/sync/clock"
+	"usher/sync/journal"
 	"usher/vendors"
 	"usher/vendors/wire"
 )
@@ -72,6 +75,7 @@ func inspect(ctx context.Context, configPath string, environ []string) findings 
 	inspectState(&f, cfg)
 	inspectSocket(&f, cfg.Status.Socket)
 	status := inspectDaemon(ctx, &f, cfg)
+	inspectStores(&f, cfg, status)
 	inspectScanners(ctx, &f, cfg, status)
 	inspectManifest(ctx, &f, cfg)
 	inspectVendor(ctx, &f, cfg, status)
@@ -110,11 +114,49 @@ func inspectState(f *findings, cfg *configs.Config) {
 			f.add(what, gradeWarn, "%d MiB free on its disk: make room, or a full disk will stop offline admissions", free>>20)
 		}
 	}
-	aside, _ := filepath.Glob(filepath.Join(cfg.StateDir, "journal.db.damaged-*"))
-	for _, name := range aside {
-		f.add(what, gradeWarn, "%s is a damaged journal that was moved aside: look at it, then move it out of the directory", name)
-	}
 	f.add(what, gradeOK, "%s can be written", cfg.StateDir)
+}
+
+// inspectStores says what is damaged in the stores of a device that is not running;
+// a running one says so in its status.
+func inspectStores(f *findings, cfg *configs.Config, status *control.Status) {
+	if _, err := os.Stat(cfg.StateDir); err != nil {
+		return // told already
+	}
+	for _, pattern := range []string{"device.id.damaged-*", "device.id.cloned-*", "device.key.damaged-*"} {
+		aside, _ := filepath.Glob(filepath.Join(cfg.StateDir, pattern))
+		for _, name := range aside {
+			f.add("state_dir", gradeWarn, "%s was moved aside: look at it, then move it out of the directory", name)
+		}
+	}
+	if status != nil {
+		return
+	}
+	said, err := journal.Damage(cfg.StateDir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		f.add("journal", gradeOK, "not there yet: the service makes it at its first start")
+	case err != nil:
+		f.add("journal", gradeFail, "%v", err)
+	case len(said) == 0:
+		f.add("journal", gradeOK, "whole")
+	}
+	for _, text := range said {
+		f.add("journal", gradeWarn, "%s", text)
+	}
+	key, _, err := seal.Find(os.Getenv("CREDENTIALS_DIRECTORY"), cfg.StateDir)
+	if err != nil {
+		f.add("ticket list", gradeWarn, "cannot be looked at: %v", err)
+		return
+	}
+	switch n, err := cache.Check(cfg.StateDir, key); {
+	case errors.Is(err, fs.ErrNotExist):
+		f.add("ticket list", gradeWarn, "none was loaded yet")
+	case err != nil:
+		f.add("ticket list", gradeWarn, "%v; it counts as absent and is loaded again by itself; one that was imported must be imported again", err)
+	default:
+		f.add("ticket list", gradeOK, "%d tickets", n)
+	}
 }
 
 // inspectSocket looks at where the daemon answers. Who can write to the directory
@@ -158,7 +200,10 @@ func inspectDaemon(ctx context.Context, f *findings, cfg *configs.Config) *contr
 	case status.State == control.Ready:
 		f.add("daemon", gradeOK, "running, ready")
 	default:
-		f.add("daemon", gradeWarn, "running, %s: see `usher status`", status.State)
+		f.add("daemon", gradeWarn, "running, %s", status.State)
+		for _, problem := range status.Problems {
+			f.add("daemon", gradeWarn, "%s", problem)
+		}
 	}
 	return &status
 }

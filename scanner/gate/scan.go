@@ -123,6 +123,7 @@ func (s *scan) mark() (scanner.Code, scanner.Mark, error) {
 	if s.found == scanner.Listed {
 		forms = []scanner.Code{s.ticket.Code}
 	}
+	unproven := false
 	for _, form := range forms {
 		m, err := s.gate.Journal.Mark(s.cfg.Scope, form)
 		if err != nil {
@@ -131,8 +132,9 @@ func (s *scan) mark() (scanner.Code, scanner.Mark, error) {
 		if m = s.gate.marks.over(s.cfg.Scope, form, m); m.Rev > 0 || m.Entered {
 			return form, m, nil
 		}
+		unproven = unproven || m.Unproven
 	}
-	return forms[len(forms)-1], scanner.Mark{}, nil
+	return forms[len(forms)-1], scanner.Mark{Unproven: unproven}, nil
 }
 
 func (s *scan) markNow(known *scanner.Mark) (scanner.Mark, error) {
