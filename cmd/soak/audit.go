@@ -140,13 +140,13 @@ func (a *auditor) refusals() {
 		if t == nil || t.kind != good && t.kind != walkUp {
 			continue
 		}
-		inside := false
+		inside, before := false, map[uint64]bool{}
 		for _, r := range rows {
 			switch {
 			case r.Kind == string(scanner.KindUndo):
-				inside = false
+				inside = before[r.Of] // what was true before the movement is again
 			case r.movement():
-				inside = true
+				before[r.Seq], inside = inside, true
 			case r.Kind != string(scanner.KindScan):
 			case r.Reason == string(scanner.NotStored):
 				if len(a.ledger.during(r.At.Add(-journalHeals), r.At.Add(timeout), "disk: full")) == 0 {
@@ -257,10 +257,10 @@ func (a *auditor) used() {
 		a.differs("", "too few samples of what the daemon uses: the soak sees nothing")
 		return
 	}
-	if grown := u.last.goroutines - u.first.goroutines; grown > 8 {
+	if grown := u.last.goroutines - u.first.goroutines; grown > 3*sleepers {
 		a.differs("", "%d goroutines more at the end of life %d than at its beginning (%d)", grown, u.life, u.first.goroutines)
 	}
-	if grown := u.last.files - u.first.files; grown > 6 {
+	if grown := u.last.files - u.first.files; grown > 2*sleepers {
 		a.differs("", "%d descriptors more at the end of life %d than at its beginning (%d)", grown, u.life, u.first.files)
 	}
 	if limit := u.first.anonymous*13/10 + 48<<10; u.last.anonymous > limit {

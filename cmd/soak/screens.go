@@ -55,6 +55,10 @@ func (w *world) tail(ctx context.Context, _ *rand.Rand) {
 	}
 }
 
+// sleepers is how many followers hang at a time. Each holds a connection and what
+// serves it, which is no leak.
+const sleepers = 5
+
 // stalled follows and does not read, as a program that hangs.
 func (w *world) stalled(ctx context.Context, r *rand.Rand) {
 	var held []*control.Stream
@@ -69,7 +73,7 @@ func (w *world) stalled(ctx context.Context, r *rand.Rand) {
 			continue
 		}
 		w.ledger.count("followers stalled")
-		if held = append(held, stream); len(held) > 5 {
+		if held = append(held, stream); len(held) > sleepers {
 			_ = held[0].Close()
 			held = held[1:]
 		}
