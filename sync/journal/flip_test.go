@@ -72,7 +72,7 @@ func TestAnyFlipCostsNothing(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	tried, noticed, mended, unproven := 0, 0, 0, 0
 	for at := range tm.raw {
-		if structure := isStructure(tm.raw, at); structure && r.IntN(10) > 0 || !structure && r.IntN(1000) > 0 {
+		if structure := isStructure(tm.raw, at); structure && r.IntN(25) > 0 || !structure && r.IntN(2000) > 0 {
 			continue
 		}
 		flip := byte(1 + r.IntN(255))
