@@ -47,7 +47,7 @@ func isMissing(err error) bool { return errors.Is(err, scanner.ErrUnknown) }
 func (j *Journal) Commit(ctx context.Context, ch scanner.Change) (uint64, error) {
 	sealed := j.seal(ch.Record.Ticket)
 	var seq uint64
-	err := j.submit(ctx, &request{apply: func(b *batch) error {
+	err := j.admission(ctx, &request{apply: func(b *batch) error {
 		var err error
 		seq, err = b.change(ch, sealed)
 		return err
@@ -83,6 +83,7 @@ func (b *batch) change(ch scanner.Change, sealed []byte) (uint64, error) {
 	if ch.Mark != nil {
 		after := *ch.Mark
 		after.Rev++
+		after.Unproven = false
 		if after.Last == scanner.SelfSeq {
 			after.Last = rec.Seq
 		}
@@ -251,6 +252,13 @@ func (j *Journal) takeIn(rec scanner.Record) uint64 {
 	j.newest = rec.At
 	j.wake()
 	return rec.Seq
+}
+
+// waiting is how many notes are not written yet.
+func (j *Journal) waiting() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.notes)
 }
 
 // wake tells Run that there is something to write, or that writing failed.

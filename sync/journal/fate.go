@@ -38,7 +38,7 @@ type Settlement struct {
 // vendor is told: after a crash both are known. Errors: ErrChanged where one of
 // them is no longer pending: nothing was written, read the outbox again.
 func (j *Journal) Sent(ctx context.Context, list []Sending) error {
-	return j.submit(ctx, &request{apply: func(b *batch) error {
+	return j.submit(ctx, &request{ends: true, apply: func(b *batch) error {
 		recs := make([]logEntry, len(list))
 		fates := make([]fateEntry, len(list))
 		for i, s := range list {
@@ -72,7 +72,7 @@ func (j *Journal) Settle(ctx context.Context, list []Settlement) error {
 			return fmt.Errorf("settle record %d as %q: %w", s.Seq, s.To, scanner.ErrNotPossible)
 		}
 	}
-	return j.submit(ctx, &request{apply: func(b *batch) error {
+	return j.submit(ctx, &request{ends: true, apply: func(b *batch) error {
 		for _, s := range list {
 			if err := b.settle(s); err != nil {
 				return fatal(err)
@@ -166,7 +166,7 @@ func (j *Journal) NeverSent(ctx context.Context, seq uint64) error {
 // and writes into history who it was. Errors: ErrUnknown, ErrNotPossible where it
 // is not parked, ErrNotStored.
 func (j *Journal) Requeue(ctx context.Context, seq uint64, by string) error {
-	return j.submit(ctx, &request{apply: func(b *batch) error { return b.requeue(seq, by) }})
+	return j.submit(ctx, &request{ends: true, apply: func(b *batch) error { return b.requeue(seq, by) }})
 }
 
 func (b *batch) requeue(seq uint64, by string) error {
@@ -209,7 +209,7 @@ func (j *Journal) RequeueAll(ctx context.Context, by string) (int, error) {
 		chunk := seqs[:min(settleChunk, len(seqs))]
 		seqs = seqs[len(chunk):]
 		done := 0
-		err := j.submit(ctx, &request{apply: func(b *batch) error {
+		err := j.submit(ctx, &request{ends: true, apply: func(b *batch) error {
 			done = 0
 			for _, seq := range chunk {
 				err := b.requeue(seq, by)
@@ -234,7 +234,7 @@ func (j *Journal) RequeueAll(ctx context.Context, by string) (int, error) {
 // conflict: it no longer counts, and the vendor judges the ticket again. History
 // says who. Errors: ErrUnknown, ErrNotPossible where it is neither, ErrNotStored.
 func (j *Journal) Acknowledge(ctx context.Context, seq uint64, by string) error {
-	return j.submit(ctx, &request{apply: func(b *batch) error {
+	return j.submit(ctx, &request{ends: true, apply: func(b *batch) error {
 		rec, f, err := b.entry(seq)
 		if err != nil {
 			return err

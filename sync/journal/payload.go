@@ -38,6 +38,8 @@ type identity struct {
 type seqs struct {
 	// Reserved is the first number that may not have been given out.
 	Reserved uint64 `json:"reserved"`
+	// Scrubbed is the last failed commit that was taken back.
+	Scrubbed uint64 `json:"scrubbed,omitempty"`
 }
 
 // snapshot is what opening need not count again.
@@ -52,14 +54,6 @@ type snapshot struct {
 	// Below is how many log records have a seq below Watermark.
 	Below   uint64  `json:"below"`
 	Tallies []tally `json:"tallies,omitempty"`
-}
-
-// rescued tells of a damaged file that was moved aside.
-type rescued struct {
-	File    string    `json:"file"`
-	At      time.Time `json:"at"`
-	Cause   string    `json:"cause"`
-	Carried string    `json:"carried"`
 }
 
 // logEntry is one line of the log. After is the mark as this record left it, so

@@ -42,7 +42,7 @@ func (j *Journal) read(fn func(reader) error) error {
 		cause := err
 		// The leader finds the damage as its own, unless another reader was
 		// quicker.
-		err = j.submit(context.Background(), &request{apply: func(b *batch) error {
+		err = j.submit(context.Background(), &request{ends: true, apply: func(b *batch) error {
 			if b.j.db == s {
 				return cause
 			}
@@ -67,14 +67,26 @@ func (j *Journal) readOnce(fn func(reader) error) (*store, error) {
 	})
 }
 
-// Mark gives the ticket's gate state. Errors: ErrDamaged where it is there and
-// cannot be read.
+// Mark gives the ticket's gate state; unproven where a damage may have taken it.
+// Errors: ErrDamaged where it is there and cannot be read.
 func (j *Journal) Mark(scope scanner.Scope, code scanner.Code) (scanner.Mark, error) {
 	key := markKey(scope, code)
 	m, found, inTree := j.fresh(key)
 	if found {
 		return m.Mark, nil
 	}
+	if m, err := j.storedMark(scope, code, key, inTree); err != nil || m != (scanner.Mark{}) {
+		return m, err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return scanner.Mark{Unproven: j.unproven}, nil
+}
+
+// storedMark gives a mark that is not fresh; inTree: the state tree must hold it.
+func (j *Journal) storedMark(scope scanner.Scope, code scanner.Code, key []byte, inTree bool) (scanner.Mark, error) {
+	var m markEntry
+	var found bool
 	err := j.read(func(r reader) error {
 		m = markEntry{}
 		raw := r.get(bucketState, key)
@@ -87,7 +99,7 @@ func (j *Journal) Mark(scope scanner.Scope, code scanner.Code) (scanner.Mark, er
 		return m.Mark, err
 	}
 	// It was there a moment ago: swept meanwhile, or lost. The leader knows.
-	err = j.submit(context.Background(), &request{apply: func(b *batch) error {
+	err = j.submit(context.Background(), &request{ends: true, apply: func(b *batch) error {
 		var err error
 		m, err = b.mark(scope, code, key)
 		return err
