@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
@@ -31,9 +32,11 @@ import (
 // A reserve inside the file needs no second file to be deleted in time, and no
 // free block of the disk between the deletion and the commit, which another
 // process would take. fallocate's blocks count as used on ext4, xfs, f2fs and
-// tmpfs; where a file system has no fallocate the room is written, in zeros. On
-// one that copies on write (btrfs, zfs) a block that is there is no promise: what
-// then fails is a commit like any other that fails.
+// tmpfs. They are then written once, in zeros: the first write to a block that was
+// only given away changes the file's own description, and on ext4 the fdatasync of
+// an admission would wait a fifth longer for that. Where a file system has no
+// fallocate, the zeros take the blocks. On one that copies on write (btrfs, zfs) a
+// block that is there is no promise: what then fails is a commit like any other.
 //
 // Where the disk gives nothing more, history gives way (giveway.go).
 const (
@@ -189,13 +192,14 @@ func same(a, b *os.File) error {
 	return nil
 }
 
-// allocate gives the file blocks between two places and makes it so long.
+// allocate gives the file blocks between two places, written once, and makes it so
+// long.
 func allocate(f *os.File, from, to int64) error {
 	err := unix.Fallocate(int(f.Fd()), 0, from, to-from)
-	if errors.Is(err, unix.EOPNOTSUPP) {
-		return writeZeros(f, from, to)
+	if err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
+		return err
 	}
-	return err
+	return writeZeros(f, from, to)
 }
 
 func writeZeros(f *os.File, from, to int64) error {
@@ -208,8 +212,8 @@ func writeZeros(f *os.File, from, to int64) error {
 	return nil
 }
 
-// furnish gives a store that was just opened its room. What has its blocks from
-// an earlier life is asked for again, which takes nothing from the disk.
+// furnish gives a store that was just opened its room, where an earlier life did
+// not leave it: a file without a hole has its blocks.
 func (j *Journal) furnish(s *store) error {
 	var used, free int64
 	err := s.view(func(tx *bbolt.Tx) error {
@@ -221,12 +225,23 @@ func (j *Journal) furnish(s *store) error {
 	if err != nil {
 		return err
 	}
-	reserve := j.reserve()
+	info, err := s.file.Stat()
+	if err != nil {
+		return err
+	}
+	const block = 512 // what a Stat_t counts in, whatever the file system's own
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && info.Size() > used && stat.Blocks*block >= info.Size() {
+		s.limit.Store(info.Size())
+		free += info.Size() - used
+	}
+	spare := free - j.reserve()
 	j.mu.Lock()
-	j.spare = free - reserve
+	j.spare = spare
 	j.mu.Unlock()
-	// A file that cannot grow is told in Status.
-	_ = j.grow(s, reserve+j.room.ahead)
+	if spare < j.room.ahead {
+		// A file that cannot grow is told in Status.
+		_ = j.grow(s, j.room.ahead-spare)
+	}
 	return nil
 }
 
