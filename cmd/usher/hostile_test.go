@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -29,7 +28,7 @@ const hostile = "\x1b[2J\x1b]0;owned\x07\u009b31m\u202egnp\u2066\u200b\ufeff\u20
 
 // obeyed finds what a terminal would obey, or what changes how a line reads.
 func obeyed(text string) string {
-	bad := func(r rune) bool { return r != '\n' && (!unicode.IsPrint(r) || r == utf8.RuneError && false) }
+	bad := func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
 	i := strings.IndexFunc(strings.NewReplacer("\u200c", "", "\u200d", "").Replace(text), bad)
 	if i < 0 {
 		return ""
