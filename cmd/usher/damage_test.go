@@ -254,6 +254,9 @@ func TestDamageUnderARunningDaemon(t *testing.T) {
 			t.Errorf("%s: %d amber, though the open file is whole", name, amber)
 		}
 	}
+	if now := d.Pid(); now != pid {
+		t.Fatalf("the daemon is another process: %d, before %d", now, pid)
+	}
 	// The power goes; the green lights given on a nameless file are there.
 	if err := d.Kill(); err != nil {
 		t.Fatal(err)
