@@ -15,6 +15,20 @@
 // list" is as certain as "in the list": where the file is damaged on the way to
 // a record, the look-up says Damaged (a supervisor decides) and never Missing (a
 // refusal). A record met that cannot be read has the list loaded again.
+//
+// # Promises and their tests
+//
+//	a list that was built is found whole, after a
+//	restart too                                     TestAListComesBackWhole
+//	look-ups never see half a list, nor wait        TestLookupsGoOnWhileListsChange
+//	a refused, failed or killed build changes
+//	nothing                                         TestAFailedBuildChangesNothing, TestAFullDisk, TestKilledBuilds
+//	one wrong byte never makes a wrong verdict      TestEveryFlipIsNoticed, TestEveryFlipAtTheStart, TestAbsenceIsProved
+//	a file cut off, emptied, foreign or newer
+//	counts as no list                               TestCutOffAtAnyLength, TestUnusableFilesCountAsAbsent, TestForeignIdentities
+//	damage has the list loaded again                TestADamagedRecordIsTold; sync/refresh: TestADamagedListIsLoadedAgain
+//	no code, name or seat is in the clear           TestNothingIsInTheClear
+//	memory is bounded however long the list         TestMemoryIsBounded, TestSortWithManyRunsAndPasses
 package cache
 
 import (
