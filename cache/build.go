@@ -31,6 +31,11 @@ type Meta struct {
 	// the source still says the same; Cursor is where a delta goes on.
 	Source string
 	Cursor []byte
+	// Repeats says what a code listed twice is. Where it is false, the list is
+	// refused, with both places: its maker can repair it. Where it is true, the same
+	// ticket twice is one ticket, and two different ones are one of status
+	// scanner.StatusTwice.
+	Repeats bool
 }
 
 // Feed hands the tickets of a list to add, in any order, each with the place it
@@ -39,8 +44,8 @@ type Meta struct {
 type Feed func(add func(t scanner.Ticket, place string) error) error
 
 // Build makes the next list of what feed gives, and swaps it in. Until then,
-// and for ever where anything fails (feed, the context, a code listed twice, the
-// disk), look-ups read the list before. Memory does not grow with the list.
+// and for ever where anything fails (feed, the context, the disk, a code listed
+// twice), look-ups read the list before. Memory does not grow with the list.
 // Progress (nil: none) is told the number of tickets taken in, now and then,
 // on the build's thread.
 //
@@ -116,14 +121,20 @@ func (s *Store) build(ctx context.Context, meta *Meta, feed Feed, progress func(
 	}
 	id.Count, id.Complete, id.GeneratedAt, id.Checked = in.count, meta.Complete, meta.GeneratedAt, meta.Checked
 	id.Source, id.Cursor = meta.Source, meta.Cursor
-	if err := writeGeneration(ctx, s.path(nextName), id, records, sorted); err != nil {
+	twice, err := writeGeneration(ctx, s.path(nextName), &id, records, meta.Repeats, sorted)
+	if err != nil {
 		return errors.Join(s.explain(err), remove(s.path(nextName)))
 	}
 	g, err := s.publish()
 	if err != nil {
 		return errors.Join(s.explain(err), remove(s.path(nextName)))
 	}
-	s.log.Info("ticket list replaced", "tickets", id.Count, "took", time.Since(started).Round(time.Millisecond))
+	log := s.log.With("tickets", id.Count, "took", time.Since(started).Round(time.Millisecond))
+	if twice != (repeats{}) {
+		log.Warn("ticket list replaced; the vendor lists tickets twice", "same", twice.same, "differing", twice.differing)
+	} else {
+		log.Info("ticket list replaced")
+	}
 	if g != nil {
 		if err := g.close(); err != nil {
 			s.log.Warn("old ticket list not closed", "error", err)
@@ -139,7 +150,7 @@ func (s *Store) publish() (*generation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the list just written cannot be read back (is the storage failing?): %w", err)
 	}
-	if err := os.Rename(s.path(nextName), s.path(fileName)); err != nil {
+	if err := s.rename(); err != nil {
 		return nil, errors.Join(err, next.close())
 	}
 	old := s.current.Swap(next)
@@ -152,6 +163,21 @@ func (s *Store) publish() (*generation, error) {
 		s.log.Warn("state directory not synced", "error", err)
 	}
 	return old, nil
+}
+
+// rename gives the next file the list's name. A directory that somebody put there
+// is no list, and is in the way: it is moved aside.
+func (s *Store) rename() error {
+	err := os.Rename(s.path(nextName), s.path(fileName))
+	if info, statErr := os.Lstat(s.path(fileName)); err == nil || statErr != nil || !info.IsDir() {
+		return err
+	}
+	aside := s.path(fileName) + ".aside-" + time.Now().UTC().Format("20060102T150405.000Z")
+	if err := os.Rename(s.path(fileName), aside); err != nil {
+		return err
+	}
+	s.log.Warn("a directory was in the place of the ticket list", "moved to", aside)
+	return os.Rename(s.path(nextName), s.path(fileName))
 }
 
 // intake turns the rows of a feed into entries of the sort.

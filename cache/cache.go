@@ -14,7 +14,21 @@
 // code or none. Each record also names its predecessor, so that "not in the
 // list" is as certain as "in the list": where the file is damaged on the way to
 // a record, the look-up says Damaged (a supervisor decides) and never Missing (a
-// refusal).
+// refusal). A record met that cannot be read has the list loaded again.
+//
+// # Promises and their tests
+//
+//	a list that was built is found whole, after a
+//	restart too                                     TestAListComesBackWhole
+//	look-ups never see half a list, nor wait        TestLookupsGoOnWhileListsChange
+//	a refused, failed or killed build changes
+//	nothing                                         TestAFailedBuildChangesNothing, TestAFullDisk, TestKilledBuilds
+//	one wrong byte never makes a wrong verdict      TestEveryFlipIsNoticed, TestEveryFlipAtTheStart, TestAbsenceIsProved
+//	a file cut off, emptied, foreign or newer
+//	counts as no list                               TestCutOffAtAnyLength, TestUnusableFilesCountAsAbsent, TestForeignIdentities
+//	damage has the list loaded again                TestADamagedRecordIsTold; sync/refresh: TestADamagedListIsLoadedAgain
+//	no code, name or seat is in the clear           TestNothingIsInTheClear
+//	memory is bounded however long the list         TestMemoryIsBounded, TestSortWithManyRunsAndPasses
 package cache
 
 import (
@@ -40,12 +54,15 @@ const (
 // ErrClosed is returned by a Store that was closed.
 var ErrClosed = errors.New("ticket store is closed")
 
-// Options configure a Store. All fields are required.
+// Options configure a Store. All fields but OnDamage are required.
 type Options struct {
 	// Dir is the state directory; it must exist.
 	Dir string
 	Key *seal.Key
 	Log *slog.Logger
+	// OnDamage, where it is not nil, is called once for each list in which a record
+	// cannot be read, from the look-up that met it: it must not block.
+	OnDamage func()
 }
 
 // Store is the ticket list on disk. It is safe for concurrent use.
@@ -53,6 +70,8 @@ type Store struct {
 	dir string
 	key *seal.Key
 	log *slog.Logger
+	// onDamage is never nil.
+	onDamage func()
 	// reserve is the free space in bytes that a build leaves to the journal.
 	reserve int64
 
@@ -80,7 +99,10 @@ func Open(o Options) (*Store, error) {
 	if !info.IsDir() {
 		return nil, fmt.Errorf("ticket store: %s is not a directory; name a directory as state_dir", o.Dir)
 	}
-	s := &Store{dir: o.Dir, key: o.Key, log: o.Log, reserve: 64 << 20, building: make(chan struct{}, 1)}
+	s := &Store{dir: o.Dir, key: o.Key, log: o.Log, onDamage: o.OnDamage, reserve: 64 << 20, building: make(chan struct{}, 1)}
+	if s.onDamage == nil {
+		s.onDamage = func() {}
+	}
 	s.sweep()
 	g, err := openGeneration(s.path(fileName), s.key)
 	switch {
@@ -93,6 +115,26 @@ func Open(o Options) (*Store, error) {
 		s.log.Info("ticket list opened", "tickets", g.id.Count, "generation", g.id.GeneratedAt)
 	}
 	return s, nil
+}
+
+// Check tells how many tickets the list in a directory holds, and writes nothing:
+// for a device that is not running. Errors: fs.ErrNotExist, or what is wrong with
+// it.
+func Check(dir string, key *seal.Key) (tickets int, err error) {
+	g, err := openGeneration(filepath.Join(dir, fileName), key)
+	if err != nil {
+		return 0, err
+	}
+	r := <-g.readers
+	bad := r.unreadable()
+	g.put(r)
+	if err := g.close(); err != nil {
+		return 0, err
+	}
+	if bad > 0 {
+		return g.id.Count, fmt.Errorf("%s: %d records cannot be read", filepath.Join(dir, fileName), bad)
+	}
+	return g.id.Count, nil
 }
 
 // sweep removes what a killed build left behind.
@@ -146,8 +188,20 @@ func (s *Store) find(scope scanner.Scope, index []byte) (scanner.Ticket, scanner
 		}
 		ticket, found := r.find(index)
 		g.put(r)
+		if found == scanner.Damaged && g.hurt.CompareAndSwap(false, true) {
+			s.log.Error("ticket list: a record cannot be read; the list is loaded again")
+			s.onDamage()
+		}
 		return ticket, found
 	}
+}
+
+// Damaged tells whether a look-up met a record of the scope's list that cannot be
+// read. The list is still the best there is, and should be built anew though its
+// source says the same.
+func (s *Store) Damaged(scope scanner.Scope) bool {
+	g := s.current.Load()
+	return g != nil && g.id.Scope == scope && g.hurt.Load()
 }
 
 // List implements scanner.Tickets, from memory.
@@ -198,11 +252,15 @@ func (s *Store) Status() Status {
 	var st Status
 	if g := s.current.Load(); g != nil {
 		st.Count, st.GeneratedAt = g.id.Count, g.id.GeneratedAt
+		if g.hurt.Load() {
+			st.Problems = append(st.Problems, fmt.Sprintf("ticket list: %s is damaged: tickets whose record cannot be read are amber until it is loaded again, "+
+				"which happens by itself; a list that was imported must be imported again", s.path(fileName)))
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.problem != "" {
-		st.Problems = []string{s.problem}
+		st.Problems = append(st.Problems, s.problem)
 	}
 	if s.active {
 		st.Building, st.Progress = true, int(s.rows.Load())

@@ -82,6 +82,8 @@ type generation struct {
 	db      *bbolt.DB
 	id      identity
 	checked atomic.Pointer[scanner.Stamp]
+	// hurt: a record could not be read.
+	hurt    atomic.Bool
 	readers chan *reader
 	made    int
 	retired chan struct{}
@@ -94,7 +96,10 @@ func openGeneration(path string, key *seal.Key) (g *generation, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if info.Size() == 0 {
+	switch {
+	case !info.Mode().IsRegular(): // opening a FIFO would wait for ever
+		return nil, fmt.Errorf("%s is no file", path)
+	case info.Size() == 0:
 		return nil, fmt.Errorf("%s is empty", path)
 	}
 	// bbolt panics where the file is not what it wrote, and reads through a
@@ -107,12 +112,19 @@ func openGeneration(path string, key *seal.Key) (g *generation, err error) {
 		}
 	}()
 	// A read-only open maps the file once and does not look for free pages.
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second, NoStatistics: true})
+	var file *os.File
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
+		ReadOnly: true, Timeout: time.Second, NoStatistics: true,
+		OpenFile: func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
+			file, err = os.OpenFile(name, flag, mode)
+			return file, err
+		},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%s cannot be opened: %w", path, err)
 	}
 	g = &generation{db: db, readers: make(chan *reader, readerCount), retired: make(chan struct{})}
-	if err := g.start(key, info.Size()); err != nil {
+	if err := g.start(key, file, info.Size()); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), g.close())
 	}
 	return g, nil
@@ -121,19 +133,24 @@ func openGeneration(path string, key *seal.Key) (g *generation, err error) {
 // start reads the identity and makes the readers. Their transactions live as
 // long as the generation: nothing ever writes to the file, and a bbolt whose
 // meta page goes bad panics in Begin with a lock held, for ever.
-func (g *generation) start(key *seal.Key, size int64) error {
+func (g *generation) start(key *seal.Key, file *os.File, size int64) error {
 	var records cipher.AEAD
 	for range readerCount {
 		tx, err := g.db.Begin(false)
 		if err != nil {
 			return err
 		}
-		r := &reader{tx: tx}
+		r := &reader{tx: tx, pages: &pages{file: file, limit: uint64(size) / pageSize}}
 		g.readers <- r
 		g.made++
 		if records == nil {
 			if tx.Size() > size {
 				return fmt.Errorf("it is cut off (%d of %d bytes)", size, tx.Size())
+			}
+			for _, name := range [][]byte{identityBucket, ticketBucket} {
+				if err := r.pages.seeks(uint64(tx.Cursor().Bucket().Root()), name); err != nil {
+					return err
+				}
 			}
 			if records, err = g.identify(tx, key); err != nil {
 				return err
@@ -146,9 +163,11 @@ func (g *generation) start(key *seal.Key, size int64) error {
 		r.cursor, r.records = bucket.Cursor(), records
 	}
 	r := <-g.readers
-	last, _ := r.cursor.Last()
-	g.readers <- r
-	if !bytes.Equal(last, endKey) {
+	defer g.put(r)
+	if err := r.pages.seeks(uint64(r.cursor.Bucket().Root()), endKey); err != nil {
+		return err
+	}
+	if last, _ := r.cursor.Seek(endKey); !bytes.Equal(last, endKey) {
 		return errors.New("its end is missing")
 	}
 	return nil

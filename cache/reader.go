@@ -37,6 +37,7 @@ func linkSum(index, prev []byte) uint32 {
 // reader reads one generation for one goroutine at a time.
 type reader struct {
 	tx      *bbolt.Tx
+	pages   *pages
 	cursor  *bbolt.Cursor
 	records cipher.AEAD
 }
@@ -50,6 +51,9 @@ func (r *reader) find(index []byte) (ticket scanner.Ticket, found scanner.Found)
 			ticket, found = scanner.Ticket{}, scanner.Damaged
 		}
 	}()
+	if r.pages.seeks(uint64(r.cursor.Bucket().Root()), index) != nil {
+		return scanner.Ticket{}, scanner.Damaged
+	}
 	key, value := r.cursor.Seek(index)
 	if !bytes.Equal(key, index) {
 		if absent(index, key, value) {
@@ -62,6 +66,26 @@ func (r *reader) find(index []byte) (ticket scanner.Ticket, found scanner.Found)
 		return scanner.Ticket{}, scanner.Damaged
 	}
 	return ticket, scanner.Listed
+}
+
+// unreadable counts the records that look-ups would call damaged; one where not
+// even that can be told.
+func (r *reader) unreadable() (bad int) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if recover() != nil {
+			bad++
+		}
+	}()
+	if r.pages.sound(uint64(r.cursor.Bucket().Root())) != nil {
+		return 1
+	}
+	for key, value := r.cursor.First(); key != nil && !bytes.Equal(key, endKey); key, value = r.cursor.Next() {
+		if _, err := r.open(key, value); err != nil {
+			bad++
+		}
+	}
+	return bad
 }
 
 // absent tells whether the record after the index proves that the index is not

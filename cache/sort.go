@@ -36,6 +36,8 @@ type entry struct {
 	index, place, sealed []byte
 }
 
+var errSort = errors.New("the temporary file of the sort came back changed; the storage is failing")
+
 type ref struct {
 	prefix uint64
 	at     uint32
@@ -215,7 +217,7 @@ func (r *runReader) next() error {
 	place := int(binary.BigEndian.Uint32(head[seal.IndexSize:]))
 	sealed := int(binary.BigEndian.Uint32(head[seal.IndexSize+4:]))
 	if place > maxPlace || sealed > 2*maxRecord {
-		return errors.New("the temporary file of the sort came back changed; the storage is failing")
+		return errSort
 	}
 	r.buf = append(r.buf[:0], head[:seal.IndexSize]...)
 	r.buf = slices.Grow(r.buf, place+sealed)[:seal.IndexSize+place+sealed]

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"context"
 	"crypto/cipher"
 	"errors"
@@ -26,7 +27,10 @@ const (
 // writeGeneration writes the sorted rows as a new file and syncs it. Until the
 // sync at the end nothing needs to be durable: a killed build's file is thrown
 // away.
-func writeGeneration(ctx context.Context, path string, id identity, records cipher.AEAD, rows *sorter) (err error) {
+//
+// What is listed twice is counted, and counts once in the identity; where it is
+// not tolerated, the error names it.
+func writeGeneration(ctx context.Context, path string, id *identity, records cipher.AEAD, tolerant bool, rows *sorter) (twice repeats, err error) {
 	var file *os.File
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout: time.Second, PageSize: pageSize, NoSync: true, NoGrowSync: true, NoFreelistSync: true,
@@ -38,9 +42,9 @@ func writeGeneration(ctx context.Context, path string, id identity, records ciph
 		},
 	})
 	if err != nil {
-		return err
+		return twice, err
 	}
-	w := &genWriter{db: db, file: file, records: records, prev: make([]byte, linkPrev)}
+	w := &genWriter{db: db, file: file, records: records, tolerant: tolerant, prev: make([]byte, linkPrev)}
 	defer func() {
 		if w.tx != nil {
 			err = errors.Join(err, w.tx.Rollback())
@@ -48,18 +52,29 @@ func writeGeneration(ctx context.Context, path string, id identity, records ciph
 		err = errors.Join(err, db.Close())
 	}()
 	if err := w.begin(); err != nil {
-		return err
+		return twice, err
 	}
 	if err := rows.merge(func(e entry) error { return w.row(ctx, e) }); err != nil {
-		return err
+		return twice, err
 	}
-	if len(w.repeats) > 0 {
-		return errors.Join(w.repeats...)
+	if len(w.faults) > 0 {
+		return twice, errors.Join(w.faults...)
 	}
-	if err := w.finish(id); err != nil {
-		return err
+	if err := w.release(); err != nil {
+		return twice, err
 	}
-	return db.Sync()
+	id.Count = w.n
+	if err := w.finish(*id); err != nil {
+		return twice, err
+	}
+	return w.twice, db.Sync()
+}
+
+// repeats counts the rows whose code was in the list already.
+type repeats struct {
+	// same said what the row before said; differing counts the tickets for which
+	// one did not.
+	same, differing int
 }
 
 // genWriter puts sorted rows into a file, in transactions of bounded size.
@@ -72,24 +87,29 @@ type genWriter struct {
 	n       int
 	since   int64
 	value   []byte
-	// prev is the beginning of the index before; last and place are the whole
-	// of it and where it came from.
-	prev    []byte
-	last    []byte
-	place   []byte
-	repeats []error
+	// prev is the beginning of the index written before.
+	prev []byte
+	// held is the row that waits for the next: it may be there twice. Nil index:
+	// none does. doubled: it was, and not the same.
+	held    entry
+	doubled bool
+	// tolerant says that a code listed twice is no fault; else faults name it.
+	tolerant bool
+	twice    repeats
+	faults   []error
 }
 
 func (w *genWriter) row(ctx context.Context, e entry) error {
-	if w.last != nil && string(w.last) == string(e.index) {
-		w.repeats = append(w.repeats, w.repeat(e))
-		if len(w.repeats) == maxRepeats {
-			return errors.Join(append(w.repeats, errors.New("there may be more codes listed twice"))...)
-		}
-		return nil
+	if w.held.index != nil && string(w.held.index) == string(e.index) {
+		return w.again(e)
 	}
-	w.last = append(w.last[:0], e.index...)
-	w.place = append(w.place[:0], e.place...)
+	if err := w.release(); err != nil {
+		return err
+	}
+	w.held.index = append(w.held.index[:0], e.index...)
+	w.held.place = append(w.held.place[:0], e.place...)
+	w.held.sealed = append(w.held.sealed[:0], e.sealed...)
+	w.doubled = false
 	w.n++
 	if w.n%yieldEvery == 0 {
 		if err := ctx.Err(); err != nil {
@@ -97,10 +117,15 @@ func (w *genWriter) row(ctx context.Context, e entry) error {
 		}
 		runtime.Gosched()
 	}
-	if len(w.repeats) > 0 { // the file is lost; only further repeats are of interest
+	return nil
+}
+
+// release writes the row that is held.
+func (w *genWriter) release() error {
+	if w.held.index == nil || len(w.faults) > 0 { // the file is lost; only further faults are of interest
 		return nil
 	}
-	if err := w.put(e.index, e.sealed); err != nil {
+	if err := w.put(w.held.index, w.held.sealed); err != nil {
 		return err
 	}
 	if w.n%chunk != 0 {
@@ -109,16 +134,36 @@ func (w *genWriter) row(ctx context.Context, e entry) error {
 	return w.flush()
 }
 
-// repeat words a code that is there twice; the code itself is known only from
-// the sealed record.
-func (w *genWriter) repeat(e entry) error {
-	code := scanner.Code("")
-	if plain, err := w.records.Open(nil, nil, e.sealed, e.index); err == nil {
-		if t, err := decodeTicket(string(plain)); err == nil {
-			code = t.Code
-		}
+// again takes a row whose code is that of the row held.
+func (w *genWriter) again(e entry) error {
+	before, err := w.records.Open(nil, nil, w.held.sealed, w.held.index)
+	if err != nil {
+		return errSort
 	}
-	return fmt.Errorf("%s: code %s is already at %s; keep one of the two", e.place, code.Mask(), w.place)
+	now, err := w.records.Open(nil, nil, e.sealed, e.index)
+	if err != nil {
+		return errSort
+	}
+	ticket, err := decodeTicket(string(before))
+	if err != nil {
+		return errSort
+	}
+	switch {
+	case !w.tolerant:
+		w.faults = append(w.faults, fmt.Errorf("%s: code %s is already at %s; keep one of the two", e.place, ticket.Code.Mask(), w.held.place))
+		if len(w.faults) == maxRepeats {
+			return errors.Join(append(w.faults, errors.New("there may be more codes listed twice"))...)
+		}
+	case w.doubled:
+	case bytes.Equal(before, now):
+		w.twice.same++
+	default:
+		w.twice.differing++
+		w.doubled = true
+		ticket.Status = scanner.StatusTwice
+		w.held.sealed = w.records.Seal(w.held.sealed[:0], nil, appendTicket(nil, &ticket), w.held.index)
+	}
+	return nil
 }
 
 func (w *genWriter) put(index, sealed []byte) error {

@@ -29,7 +29,18 @@ type Faults []Fault
 
 // Add appends a fault.
 func (f *Faults) Add(path, format string, args ...any) {
-	*f = append(*f, Fault{Path: path, Text: fmt.Sprintf(format, args...)})
+	*f = append(*f, Fault{Path: visible(path), Text: visible(fmt.Sprintf(format, args...))})
+}
+
+// visible keeps what a file or a variable holds from being obeyed where a fault is
+// read.
+func visible(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unseen(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, text)
 }
 
 // Merge appends the faults of another part of the report.
@@ -96,7 +107,7 @@ func FaultsOf(path string, err error) Faults {
 	if head, rest, ok := strings.Cut(words, ": "); ok && plainName(head) {
 		path, words = join(path, head), rest
 	}
-	return Faults{{Path: path, Text: words}}
+	return Faults{{Path: visible(path), Text: visible(words)}}
 }
 
 // joined gives the parts of an error that is nothing but its parts, one a line.

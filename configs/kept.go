@@ -23,13 +23,16 @@ const KeptName = "usher.yaml.kept"
 // back as it is, with a checksum, since half a YAML file is often valid.
 const keptHeader = "# The last configuration usher ran on. Not for editing. sha256 "
 
+// largestKept leaves room for the header and its checksum.
+const largestKept = largest + 1<<10
+
 // Keep stores the file's bytes ([Config.Source]) as the last configuration that
 // ran. It returns once they are on the disk, and writes nothing where they are
 // there already.
 func Keep(stateDir string, raw []byte) error {
 	path := filepath.Join(stateDir, KeptName)
 	whole := fmt.Appendf(nil, "%s%x\n%s", keptHeader, sha256.Sum256(raw), raw)
-	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, whole) {
+	if old, err := readLimited(path, largestKept); err == nil && bytes.Equal(old, whole) {
 		return nil
 	}
 	if err := renameio.WriteFile(path, whole, 0o600, renameio.WithTempDir(stateDir)); err != nil {
@@ -80,7 +83,7 @@ func LoadOrKept(path string, environ []string, checks ...Check) (*Config, Faults
 // are left out: they must not keep a gate closed that has run before. No kept
 // file at all is no fault.
 func loadKept(path string, environ []string, checks []Check) (*Config, Faults) {
-	whole, err := os.ReadFile(path)
+	whole, err := readLimited(path, largestKept)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

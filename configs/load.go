@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/viper" // lays defaults, file and environment over each other; see the package comment
@@ -36,19 +37,16 @@ func Load(path string, environ []string, checks ...Check) (*Config, error) {
 
 // readFile gives the file's bytes, or what is wrong with it and what to do.
 func readFile(path string) ([]byte, *Fault) {
-	raw, err := readLimited(path)
+	raw, err := readLimited(path, largest)
 	if err == nil {
 		return raw, nil
 	}
 	f := &Fault{Path: path}
-	info, statErr := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		f.Text = "no such file: copy the sample usher.yaml there and edit it, or name another with --config"
 	case errors.Is(err, fs.ErrPermission):
 		f.Text = "permission denied: let the group usher read it (chgrp usher, chmod 0640; its directory 0750)"
-	case statErr == nil && info.IsDir():
-		f.Text = "is a directory: name the file in it"
 	default:
 		var of *fs.PathError
 		if errors.As(err, &of) {
@@ -59,18 +57,29 @@ func readFile(path string) ([]byte, *Fault) {
 	return nil, f
 }
 
-func readLimited(path string) ([]byte, error) {
-	file, err := os.Open(path)
+// readLimited reads a file, and nothing else: a pipe would hold usher up, and a
+// device may never end.
+func readLimited(path string, limit int64) ([]byte, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	raw, err := io.ReadAll(io.LimitReader(file, largest+1))
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, errors.New("is a directory: name the file in it")
+	case !info.Mode().IsRegular():
+		return nil, errors.New("is no file but a pipe or device: it is read again at each reload, so name a file")
+	}
+	raw, err := io.ReadAll(io.LimitReader(file, limit+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(raw) > largest {
-		return nil, fmt.Errorf("larger than %d bytes: this is no configuration", largest)
+	if int64(len(raw)) > limit {
+		return nil, fmt.Errorf("larger than %d bytes: this is no configuration", limit)
 	}
 	return raw, nil
 }

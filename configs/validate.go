@@ -184,11 +184,19 @@ func short(d time.Duration) string {
 	return s
 }
 
+// unseen tells characters that a terminal obeys or that change how a line reads:
+// control characters, direction marks, zero widths. Two joiners are spelling in
+// some languages.
+func unseen(r rune) bool {
+	const nonJoiner, joiner = '\u200c', '\u200d'
+	return !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r) && r != nonJoiner && r != joiner || r == unicode.ReplacementChar
+}
+
 func absolute(f *Faults, path, value string) {
 	if !filepath.IsAbs(value) {
 		f.Add(path, "%s: must be a whole path, beginning with /", quote(value))
-	} else if strings.ContainsFunc(value, unicode.IsControl) {
-		f.Add(path, "%s: must not hold control characters", quote(value))
+	} else if strings.ContainsFunc(value, unseen) {
+		f.Add(path, "%s: must not hold control characters or others that nobody sees", quote(value))
 	}
 }
 
@@ -198,6 +206,8 @@ func words(f *Faults, path, value string) {
 	switch {
 	case strings.ContainsFunc(value, unicode.IsControl):
 		f.Add(path, "%s: must be one line of text", quote(value))
+	case strings.ContainsFunc(value, unseen):
+		f.Add(path, "%s: holds a character that nobody sees: type it anew", quote(value))
 	case len(value) > longest:
 		f.Add(path, "has %d bytes: %d at most", len(value), longest)
 	case value != strings.TrimSpace(value):

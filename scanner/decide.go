@@ -86,7 +86,8 @@ type Decision struct {
 	FirstEnteredGate string
 	// OpensAt and ClosedAt are the edges behind TooEarly and TooLate.
 	OpensAt, ClosedAt time.Time
-	// Detail is the list's own words behind Restricted.
+	// Detail is the list's own words behind Restricted, or what else than its
+	// record is behind DamagedRecord.
 	Detail string
 	// Next is the ticket's mark after an admission; nil otherwise. Its upkeep
 	// fields (Open, Kept) are the engine's to set.
@@ -108,6 +109,11 @@ func Decide(f Facts) Decision {
 	}
 	if f.Found == Missing {
 		return f.decideMissing()
+	}
+	if f.Ticket.Status == StatusTwice {
+		d := because(DamagedRecord)
+		d.Detail = "The vendor lists this ticket twice, and not the same"
+		return d
 	}
 	if d, refused := f.checkRecord(); refused {
 		return d
@@ -195,7 +201,7 @@ func (f Facts) checkRecord() (Decision, bool) {
 func (f Facts) Elsewhere() (Decision, bool) {
 	t := f.Ticket
 	switch {
-	case f.Found != Listed:
+	case f.Found != Listed || t.Status == StatusTwice:
 		return Decision{}, false
 	case elsewhere(f.Rule.Client, t.Client):
 		return because(WrongClient), true
@@ -230,6 +236,11 @@ func (r Rule) admitsSection(section string) bool {
 // decideByRule applies the gate rule to the ticket's state.
 func (f Facts) decideByRule() Decision {
 	m := f.Mark
+	if m.Unproven {
+		d := because(DamagedRecord)
+		d.Detail = "An earlier entry may be lost, this device's store was damaged"
+		return d
+	}
 	if m.Permit == f.Direction {
 		return f.admit()
 	}
@@ -291,6 +302,7 @@ func (f Facts) admit() Decision {
 // the facts, whoever decided it.
 func (f Facts) Passed() Mark {
 	m := f.Mark
+	m.Unproven = false
 	first := !m.Entered
 	switch {
 	case f.Direction == Entry:

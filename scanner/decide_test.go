@@ -282,3 +282,29 @@ func TestMarkOutlivesTheWindowItWasMadeIn(t *testing.T) {
 		t.Errorf("the mark's event ends %v: a three-day pass would be forgotten after a day", got)
 	}
 }
+
+// Where a damage may have taken the ticket's mark, nobody is let in, or told that
+// they may not leave, on the strength of there being none; what does not rest on
+// the mark stands.
+func TestDecideUnproven(t *testing.T) {
+	unproven := func(f *scanner.Facts) { f.Mark.Unproven = true }
+	for name, tc := range map[string]struct {
+		facts scanner.Facts
+		want  scanner.Reason
+	}{
+		"entry":           {listed(unproven), scanner.DamagedRecord},
+		"exit":            {listed(unproven, func(f *scanner.Facts) { f.Direction = scanner.Exit }), scanner.DamagedRecord},
+		"internal":        {listed(unproven, func(f *scanner.Facts) { f.Rule.Kind = scanner.Internal }), scanner.DamagedRecord},
+		"unknown admits":  {missing(unproven, func(f *scanner.Facts) { f.Rule.Unknown = scanner.PolicyAdmit }), scanner.DamagedRecord},
+		"voided":          {listed(unproven, func(f *scanner.Facts) { f.Ticket.Status = scanner.StatusVoided }), scanner.Voided},
+		"not in the list": {missing(unproven), scanner.NotFound},
+		"known":           {listed(), scanner.OK},
+	} {
+		if d := scanner.Decide(tc.facts); d.Reason != tc.want {
+			t.Errorf("%s: got %s, want %s", name, d.Reason, tc.want)
+		}
+	}
+	if m := listed(unproven).Passed(); m.Unproven || !m.Entered {
+		t.Errorf("a supervisor's admission leaves %+v", m)
+	}
+}

@@ -41,6 +41,10 @@ func (d Decision) Message(now time.Time, venue *time.Location) string {
 			return "Restricted: " + d.Detail
 		}
 		return "Restricted"
+	case DamagedRecord:
+		if d.Detail != "" {
+			return d.Detail + ": ask a supervisor"
+		}
 	}
 	if text, ok := plainMessages[d.Reason]; ok {
 		return text

@@ -38,8 +38,15 @@ type Journal interface {
 	// Confirm ends a pending movement that the vendor turned out to hold; one that
 	// is no longer pending is no error.
 	Confirm(ctx context.Context, seq uint64) error
+	// NeverSent takes the doubt off a pending movement: no call for it has reached
+	// the vendor. One that is no longer pending is no error.
+	NeverSent(ctx context.Context, seq uint64) error
 	// Attempts gives the ticket's open attempts, oldest first, from memory.
 	Attempts(Scope, Code) []Attempt
+	// NoteMoved is Note for a movement that the vendor confirmed and the disk
+	// refused: the mark becomes the ticket's with the record, unless another
+	// change came between.
+	NoteMoved(Record, Mark) uint64
 	// Note gives the record a seq and appends it soon; it never waits for the
 	// disk. It serves refusals and reviews.
 	Note(Record) uint64

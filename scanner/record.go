@@ -18,7 +18,15 @@ const (
 	KindConflict Kind = "conflict"
 	// KindUndo takes back a movement whose person did not pass.
 	KindUndo Kind = "undo"
+	// KindRequeue says that a person sent a parked movement to the vendor again.
+	KindRequeue Kind = "requeue"
+	// KindAcknowledge says that a person has seen a parked movement, or a conflict.
+	KindAcknowledge Kind = "acknowledge"
 )
+
+// Clerical tells what was decided about the outbox and not at the gate: history
+// has it, the gate's screen has nothing to show.
+func (k Kind) Clerical() bool { return k == KindRequeue || k == KindAcknowledge }
 
 // Fate is what became of a movement's report to the vendor.
 type Fate string
@@ -90,7 +98,8 @@ type Record struct {
 	Overridden bool `json:"overridden,omitempty"`
 	Unverified bool `json:"unverified,omitempty"`
 
-	// By is the person behind an override or undo, Of the record it acts on.
+	// By is the person behind an override, undo, requeue or acknowledgement, Of the
+	// record it acts on.
 	By string `json:"by,omitempty"`
 	Of uint64 `json:"of,omitempty"`
 
@@ -148,6 +157,9 @@ type Mark struct {
 	Kept bool `json:"kept,omitempty"`
 	// EventEnds is when the ticket's event is over, where known.
 	EventEnds time.Time `json:"event_ends,omitzero"`
+	// Unproven says that there is no mark, but that there may have been one: the
+	// store was damaged. It is never stored.
+	Unproven bool `json:"-"`
 }
 
 // Speaks tells whether the journal must judge the ticket's next scan, whatever
@@ -163,6 +175,9 @@ type Attempt struct {
 	Direction Direction `json:"direction"`
 	Scanner   string    `json:"scanner"`
 	At        Stamp     `json:"at"`
+	// Used: the list showed the ticket as used before the call was made. Who says so
+	// later does not speak of this call.
+	Used bool `json:"used,omitempty"`
 	// Admitted: the vendor's yes came after its scan was judged without it and not
 	// admitted.
 	Admitted bool `json:"admitted,omitempty"`

@@ -47,9 +47,13 @@ const (
 	windowUnknown
 )
 
+// sharpest is how sharp the edge of a window is to people: an instant that is
+// known better decides by its estimate.
+const sharpest = time.Minute
+
 // in places the instant in the window [from, until], both ends inclusive, zero
 // ends open. The answer is windowUnknown when it differs across the
-// uncertainty.
+// uncertainty, unless that is small and vouched for.
 func (i Instant) in(from, until time.Time) window {
 	if from.IsZero() && until.IsZero() {
 		return windowInside
@@ -65,14 +69,13 @@ func (i Instant) in(from, until time.Time) window {
 		return windowLate
 	case begun && open:
 		return windowInside
-	case i.Trusted:
+	case i.Trusted && i.Latest.Sub(i.At) <= sharpest && i.At.Sub(i.Earliest) <= sharpest:
 		return i.estimate(from, until)
 	}
 	return windowUnknown
 }
 
-// estimate decides by the best guess. It serves only trusted instants, whose
-// error is around a second: a window's edge is not sharper than that.
+// estimate decides by the best guess.
 func (i Instant) estimate(from, until time.Time) window {
 	switch {
 	case !from.IsZero() && i.At.Before(from):

@@ -38,6 +38,9 @@ const (
 	StatusVoided   Status = "voided"
 	StatusRefunded Status = "refunded"
 	StatusBlocked  Status = "blocked"
+	// StatusTwice is no vendor's word: the list has the code twice, and not the
+	// same. A supervisor decides.
+	StatusTwice Status = "twice"
 )
 
 // Known tells whether usher knows what the status means.

@@ -30,4 +30,11 @@
 // A list under another key counts as absent and is fetched again. Names in the
 // journal's history stay unreadable. Gate state, outbox and codes are not
 // touched.
+//
+// # Promises and their tests
+//
+//	one key a device, made once, whoever asks first TestLoadCreatesOnceAndKeeps, TestLoadAtOnceGivesOneKey
+//	a file that is no key is moved aside, loudly    TestLoadFaults, TestWhatIsNoKeyFile
+//	what was changed or sealed otherwise opens not  TestSealOpen, TestRecordsSalt
+//	the key is in no log                            TestKeyStaysOutOfLogs
 package seal

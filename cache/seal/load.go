@@ -78,6 +78,18 @@ func Load(credentialDir, stateDir string) (*Key, Origin, error) {
 	return nil, Origin{}, fmt.Errorf("device key: %w", err)
 }
 
+// Find gives the key that Load would, and changes nothing: there is none before
+// the first start.
+func Find(credentialDir, stateDir string) (*Key, Source, error) {
+	if credentialDir != "" {
+		if key, err := read(filepath.Join(credentialDir, credentialName)); !errors.Is(err, fs.ErrNotExist) {
+			return key, Credential, err
+		}
+	}
+	key, err := Read(stateDir)
+	return key, File, err
+}
+
 // Read reads device.key in a state directory and changes nothing there, whatever
 // is wrong with it: for the directory of a device that is not running, or a copy.
 func Read(stateDir string) (*Key, error) {
@@ -106,6 +118,9 @@ func replace(path string, why error) (*Key, Origin, error) {
 }
 
 func read(path string) (*Key, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: %w: it is no file but %s", path, errNoKey, info.Mode()) // a FIFO would wait for ever
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err

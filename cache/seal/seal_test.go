@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
 	"usher/cache/seal"
@@ -246,6 +247,30 @@ func TestKeyStaysOutOfLogs(t *testing.T) {
 	for _, form := range []string{string(secret), hex.EncodeToString(secret), "48 49 50", "0x30, 0x31"} {
 		if strings.Contains(out.String(), form) {
 			t.Errorf("the key shows: %s", out.String())
+		}
+	}
+}
+
+// TestWhatIsNoKeyFile is moved aside; a FIFO must not be waited for.
+func TestWhatIsNoKeyFile(t *testing.T) {
+	for name, harm := range map[string]func(path string) error{
+		"FIFO":      func(path string) error { return unix.Mkfifo(path, 0o600) },
+		"directory": func(path string) error { return os.Mkdir(path, 0o700) },
+		"empty":     func(path string) error { return os.WriteFile(path, nil, 0o600) },
+	} {
+		dir := t.TempDir()
+		if err := harm(filepath.Join(dir, "device.key")); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := seal.Find("", dir); err == nil {
+			t.Errorf("%s: taken for a key", name)
+		}
+		key, origin, err := seal.Load("", dir)
+		if err != nil || key == nil || len(origin.Warnings) != 1 {
+			t.Errorf("%s: %+v, %v", name, origin, err)
+		}
+		if found, _, err := seal.Find("", dir); err != nil || !bytes.Equal(found.Check(), key.Check()) {
+			t.Errorf("%s: the new key is not found, %v", name, err)
 		}
 	}
 }

@@ -213,6 +213,9 @@ type exported struct {
 	Code    string `json:"code"`
 	Verdict string `json:"verdict"`
 	Fate    string `json:"fate"`
+	Kind    string `json:"kind"`
+	By      string `json:"by"`
+	Of      uint64 `json:"of"`
 }
 
 func export(t *testing.T, r *rig.Rig) []exported {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -60,6 +61,8 @@ func runDaemon(ctx context.Context, configPath string, stderr io.Writer) (err er
 	}
 	d := &usherd{configPath: configPath, level: new(slog.LevelVar), hotplug: devices.NewHotplug()}
 	d.log = newLogger(stderr, cfg.Log, d.level)
+	log.SetFlags(0)
+	log.SetOutput(libraryLog{d.log})
 	for _, f := range faults {
 		d.log.Error("configuration not used, running the kept one", "fault", f.String())
 	}
@@ -106,11 +109,28 @@ func (d *usherd) open(cfg *configs.Config) error {
 	if err != nil {
 		return err
 	}
-	d.tickets, err = cache.Open(cache.Options{Dir: cfg.StateDir, Key: key, Log: d.log.With("room", "cache")})
+	d.tickets, err = cache.Open(cache.Options{Dir: cfg.StateDir, Key: key, OnDamage: d.listDamaged, Log: d.log.With("room", "cache")})
 	if err != nil {
 		return errors.Join(err, d.journal.Close())
 	}
+	d.tellOfCopies()
 	return d.rememberTime()
+}
+
+// tellOfCopies says what becomes of the outbox on a copied card. Its movements keep
+// the name of the device that made them and their time, and both devices upload
+// them: nobody knows which of the two will live, and a scan too many can be told from
+// its time, one too few cannot be had back.
+func (d *usherd) tellOfCopies() {
+	n := d.journal.Status().Pending
+	if !d.identity.Cloned || n == 0 {
+		return
+	}
+	note := fmt.Sprintf("this copy holds %s that the device it was copied from had not uploaded: both devices upload them, "+
+		"with their own time and under that device's id, so that none is lost whichever device lives on; a vendor that does not know them again shows them twice, at the same time",
+		plural(n, "movement", "movements"))
+	d.log.Warn(note)
+	d.house.notes = append(d.house.notes, note)
 }
 
 // clockMemory is where the clock keeps its anchors.
@@ -136,6 +156,14 @@ func (d *usherd) rememberTime() error {
 		}
 	}
 	return nil
+}
+
+// listDamaged asks for the list anew, a record of which cannot be read. A manifest
+// is looked at every half minute anyway.
+func (d *usherd) listDamaged() {
+	if lists := d.house.parley.lists; lists != nil {
+		lists.Kick()
+	}
 }
 
 // listedUsed tells whether the list shows the ticket as used.
@@ -356,7 +384,7 @@ func newLogger(w io.Writer, c configs.Log, level *slog.LevelVar) *slog.Logger {
 	if c.Format == "text" {
 		return slog.New(slog.NewTextHandler(w, opts))
 	}
-	return slog.New(slog.NewJSONHandler(w, opts))
+	return slog.New(slog.NewJSONHandler(plainLines{w}, opts))
 }
 
 // levelOf reads a level that the configuration's own checks have passed.

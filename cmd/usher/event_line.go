@@ -10,13 +10,9 @@ import (
 
 // eventLine is an event on one line: when, what, who, why.
 func eventLine(e control.Event, now time.Time, zone *time.Location, colour bool) string {
-	word := verdictWord(e.Verdict, e.Repeat, colour)
-	if e.Kind == scanner.KindUndo {
-		word = "UNDONE"
-	}
 	return joined("  ",
 		clockTime(e.At.Time, now, zone),
-		word,
+		eventWord(e, colour),
 		clean(e.Code),
 		clean(seatText(e.Ticket)),
 		clean(eventWhy(e)),
@@ -24,6 +20,21 @@ func eventLine(e control.Event, now time.Time, zone *time.Location, colour bool)
 		clean(e.Scanner),
 		fmt.Sprintf("#%d", e.Seq),
 	)
+}
+
+// eventWord is what happened, in a word.
+func eventWord(e control.Event, colour bool) string {
+	switch e.Kind {
+	case scanner.KindUndo:
+		return "UNDONE"
+	case scanner.KindConflict:
+		return "CONFLICT"
+	case scanner.KindRequeue:
+		return "REQUEUED"
+	case scanner.KindAcknowledge:
+		return "ACKNOWLEDGED"
+	}
+	return verdictWord(e.Verdict, e.Repeat, colour)
 }
 
 // seatText is who sits where.

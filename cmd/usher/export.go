@@ -26,8 +26,9 @@ With --state-dir the files of a device that is not running are read, a copied
 directory for example; nothing in it is changed.
 
 In CSV a text that begins with = + - @ or an apostrophe gets one apostrophe in
-front, so that no spreadsheet runs it as a formula: drop one leading apostrophe
-to get the text back. JSON Lines hold every text as it is.`,
+front, and so does what follows a ; or tab inside it, so that no spreadsheet runs
+it as a formula: drop one apostrophe there to get the text back. JSON Lines hold
+every text as it is. On a terminal, characters that it would obey are replaced.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if a.json && !cmd.Flags().Changed("format") {
@@ -96,6 +97,7 @@ func (a *app) exportTo(path string, write func(io.Writer) error) (err error) {
 	bar := a.newProgress()
 	if path == "" && isTerminal(a.stdout) {
 		bar = &progress{} // the rows themselves show that it goes on
+		out = &cleanWriter{w: out}
 	}
 	err = write(&counted{w: out, show: func(n int64) { bar.show("%s written", bytesText(n)) }})
 	bar.done()

@@ -12,11 +12,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"usher/cache"
 	"usher/cache/manifest"
+	"usher/cache/seal"
 	"usher/cmd/internal/control"
 	"usher/configs"
 	"usher/scanner"
 	"usher/sync/clock"
+	"usher/sync/journal"
 	"usher/vendors"
 	"usher/vendors/wire"
 )
@@ -70,7 +73,9 @@ func inspect(ctx context.Context, configPath string, environ []string) findings 
 		f.add(warning.Path, gradeWarn, "%s", warning.Text)
 	}
 	inspectState(&f, cfg)
+	inspectSocket(&f, cfg.Status.Socket)
 	status := inspectDaemon(ctx, &f, cfg)
+	inspectStores(&f, cfg, status)
 	inspectScanners(ctx, &f, cfg, status)
 	inspectManifest(ctx, &f, cfg)
 	inspectVendor(ctx, &f, cfg, status)
@@ -109,11 +114,75 @@ func inspectState(f *findings, cfg *configs.Config) {
 			f.add(what, gradeWarn, "%d MiB free on its disk: make room, or a full disk will stop offline admissions", free>>20)
 		}
 	}
-	aside, _ := filepath.Glob(filepath.Join(cfg.StateDir, "journal.db.damaged-*"))
-	for _, name := range aside {
-		f.add(what, gradeWarn, "%s is a damaged journal that was moved aside: look at it, then move it out of the directory", name)
-	}
 	f.add(what, gradeOK, "%s can be written", cfg.StateDir)
+}
+
+// inspectStores says what is damaged in the stores of a device that is not running;
+// a running one says so in its status.
+func inspectStores(f *findings, cfg *configs.Config, status *control.Status) {
+	if _, err := os.Stat(cfg.StateDir); err != nil {
+		return // told already
+	}
+	for _, pattern := range []string{"device.id.damaged-*", "device.id.cloned-*", "device.key.damaged-*"} {
+		aside, _ := filepath.Glob(filepath.Join(cfg.StateDir, pattern))
+		for _, name := range aside {
+			f.add("state_dir", gradeWarn, "%s was moved aside: look at it, then move it out of the directory", name)
+		}
+	}
+	if status != nil {
+		return
+	}
+	said, err := journal.Damage(cfg.StateDir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		f.add("journal", gradeOK, "not there yet: the service makes it at its first start")
+	case err != nil:
+		f.add("journal", gradeFail, "%v", err)
+	case len(said) == 0:
+		f.add("journal", gradeOK, "whole")
+	}
+	for _, text := range said {
+		f.add("journal", gradeWarn, "%s", text)
+	}
+	key, _, err := seal.Find(os.Getenv("CREDENTIALS_DIRECTORY"), cfg.StateDir)
+	if err != nil {
+		f.add("ticket list", gradeWarn, "cannot be looked at: %v", err)
+		return
+	}
+	switch n, err := cache.Check(cfg.StateDir, key); {
+	case errors.Is(err, fs.ErrNotExist):
+		f.add("ticket list", gradeWarn, "none was loaded yet")
+	case err != nil:
+		f.add("ticket list", gradeWarn, "%v; it counts as absent and is loaded again by itself; one that was imported must be imported again", err)
+	default:
+		f.add("ticket list", gradeOK, "%d tickets", n)
+	}
+}
+
+// inspectSocket looks at where the daemon answers. Who can write to the directory
+// can put a socket of his own there, which commands would believe.
+func inspectSocket(f *findings, path string) {
+	const what = "status.socket"
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		f.add(what, gradeFail, "%v: choose a path in a directory of its own, such as /run/usher/usher.sock", err)
+		return
+	case info.Mode().Type() != fs.ModeSocket:
+		f.add(what, gradeFail, "%s is in the way: it is no socket, so usher leaves it alone; move it away, or set another path", path)
+		return
+	case info.Mode().Perm()&0o007 != 0:
+		f.add(what, gradeWarn, "%s is open to everybody on this device, who may admit tickets: chmod 0660 %s", path, path)
+	}
+	dir := filepath.Dir(path)
+	if info, err := os.Stat(dir); err == nil && info.Mode().Perm()&0o002 != 0 {
+		g := gradeFail
+		if info.Mode()&fs.ModeSticky != 0 {
+			g = gradeWarn
+		}
+		f.add(what, g, "everybody on this device may write to %s, and put another socket there: use a directory of usher's own (0750)", dir)
+	}
 }
 
 // inspectDaemon asks a running daemon; nil where there is none.
@@ -131,7 +200,10 @@ func inspectDaemon(ctx context.Context, f *findings, cfg *configs.Config) *contr
 	case status.State == control.Ready:
 		f.add("daemon", gradeOK, "running, ready")
 	default:
-		f.add("daemon", gradeWarn, "running, %s: see `usher status`", status.State)
+		f.add("daemon", gradeWarn, "running, %s", status.State)
+		for _, problem := range status.Problems {
+			f.add("daemon", gradeWarn, "%s", problem)
+		}
 	}
 	return &status
 }
@@ -183,6 +255,8 @@ func inspectFeed(f *findings, name, source string) {
 		f.add("scanner "+name, gradeFail, "%v: make it with mkfifo", err)
 	case info.IsDir():
 		f.add("scanner "+name, gradeFail, "%s is a directory: name a FIFO in it", source)
+	case !info.Mode().IsRegular() && info.Mode().Type() != fs.ModeNamedPipe:
+		f.add("scanner "+name, gradeFail, "%s is %s: name a FIFO or a file", source, kindText(info.Mode()))
 	default:
 		f.add("scanner "+name, gradeOK, "reads %s", source)
 	}
@@ -193,12 +267,17 @@ func inspectManifest(ctx context.Context, f *findings, cfg *configs.Config) {
 	if path == "" {
 		return
 	}
-	file, err := os.Open(path)
+	// A pipe must not hold the check up.
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		f.add("offline.manifest", gradeFail, "%v: copy the list there, readable for the user usher", err)
 		return
 	}
 	defer file.Close()
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.add("offline.manifest", gradeFail, "%s is no file: name a CSV or JSON Lines file", path)
+		return
+	}
 	n, seen := 0, map[uint64]int{}
 	seed := maphash.MakeSeed()
 	err = manifest.Read(ctx, filepath.Base(path), file, func(t scanner.Ticket, line int) error {

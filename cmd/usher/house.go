@@ -49,6 +49,7 @@ type house struct {
 type houseClock interface {
 	scanner.Clock
 	Offset() (time.Duration, bool)
+	Problem() string
 }
 
 var _ control.House = (*house)(nil)
@@ -257,7 +258,7 @@ func exportRow(e journal.Entry, truth scanner.Instant) control.ExportRow {
 	if !truth.Trusted || e.True.Trusted && uncertainty(e.True) < uncertainty(truth) {
 		truth = e.True
 	}
-	return control.ExportRow{Record: e.Record, True: truth, Fate: e.Fate, FateAt: e.FateAt, FateBy: e.FateBy, Detail: e.Detail}
+	return control.ExportRow{Record: e.Record, True: truth, SentAs: e.SentAs, Fate: e.Fate, FateAt: e.FateAt, FateBy: e.FateBy, Detail: e.Detail}
 }
 
 // uncertainty is how uncertain the instant is.

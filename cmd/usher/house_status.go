@@ -87,6 +87,9 @@ func (h *house) problems(live *setup, stored journal.Status, s control.Status) [
 	problems = append(problems, h.tickets.Status().Problems...)
 	problems = append(problems, h.listProblems(live)...)
 	problems = append(problems, h.vendorProblems(live)...)
+	if wrong := h.clock.Problem(); wrong != "" {
+		problems = append(problems, wrong)
+	}
 	if waited := h.gate.Stuck(); waited > stuckAfter {
 		problems = append(problems, fmt.Sprintf("a scan has waited %s for its verdict: the disk may be failing", waited.Round(time.Second)))
 	}

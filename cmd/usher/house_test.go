@@ -87,6 +87,7 @@ func TestForbiddenKnowsABrokenHouse(t *testing.T) {
 		{"vendors/acme", "vendors", true},
 		{"vendors/acme", "vendors/acme/acmesim", true},
 		{"cmd/vendorsim", "vendors/acme/acmesim", false},
+		{"cmd/soak", "vendors/acme/acmesim", false},
 		{"cmd/usher", "vendors/acme/acmesim", true},
 		{"devices/serial", "devices/devicetest", true},
 		{"configs", "scanner", true},
@@ -99,8 +100,9 @@ func TestForbiddenKnowsABrokenHouse(t *testing.T) {
 }
 
 func forbidden(from, to string) string {
-	if strings.HasSuffix(to, "sim") && from != "cmd/vendorsim" {
-		return "simulators are for tests and cmd/vendorsim"
+	// The soak is a test that runs for minutes, outside of go test.
+	if strings.HasSuffix(to, "sim") && from != "cmd/vendorsim" && from != "cmd/soak" {
+		return "simulators are for tests, cmd/soak and cmd/vendorsim"
 	}
 	for root, shared := range leaves {
 		if leaf, ok := strings.CutPrefix(from, root+"/"); ok {
@@ -194,6 +196,10 @@ func broken(path string, n ast.Node) string {
 			if !test && isSelector(f.Type, "context", "Context") {
 				return "a context in a struct outlives its call"
 			}
+		}
+	case *ast.SelectorExpr:
+		if !test && isSelector(n, "http", "DefaultTransport") {
+			return "it speaks HTTP/2, and dials and reads for as long as it likes: use wire.NewTransport"
 		}
 	case *ast.CallExpr:
 		if !test && strings.HasPrefix(path, "scanner/") && isSelector(n.Fun, "time", "Now") {

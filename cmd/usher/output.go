@@ -9,6 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"unicode"
+	"unicode/utf16"
 
 	"golang.org/x/term" // is it a terminal, and how large
 
@@ -39,15 +40,29 @@ func (a *app) writeJSONLine(v any) error {
 	return err
 }
 
+// plainLines escapes what is written to it likewise, one line of JSON a call: the
+// library's handler lets control characters beyond ASCII and direction marks pass,
+// and somebody reads the log at a terminal.
+type plainLines struct{ w io.Writer }
+
+func (p plainLines) Write(line []byte) (int, error) {
+	if _, err := io.WriteString(p.w, escaped(string(line))); err != nil {
+		return 0, err
+	}
+	return len(line), nil
+}
+
 func escaped(text string) string {
-	unsafe := func(r rune) bool { return r > unicode.MaxASCII && r <= 0xFFFF && !unicode.IsPrint(r) || r == 0x7F }
+	unsafe := func(r rune) bool { return r > unicode.MaxASCII && !unicode.IsPrint(r) || r == 0x7F }
 	if !strings.ContainsFunc(text, unsafe) {
 		return text
 	}
 	var out strings.Builder
 	for _, r := range text {
 		if unsafe(r) {
-			fmt.Fprintf(&out, `\u%04x`, r)
+			for _, unit := range utf16.Encode([]rune{r}) {
+				fmt.Fprintf(&out, `\u%04x`, unit)
+			}
 		} else {
 			out.WriteRune(r)
 		}

@@ -116,12 +116,7 @@ func (a *app) writeEvent(e control.Event) error {
 	if a.json {
 		return a.writeJSON(e)
 	}
-	colour := colourful(a.stdout)
-	word := verdictWord(e.Verdict, e.Repeat, colour)
-	if e.Kind == scanner.KindUndo {
-		word = "UNDONE"
-	}
-	_, err := fmt.Fprintf(a.stdout, "%s\n", word)
+	_, err := fmt.Fprintf(a.stdout, "%s\n", eventWord(e, colourful(a.stdout)))
 	for _, line := range []string{
 		eventWhy(e),
 		seatText(e.Ticket),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"io/fs"
 	"strings"
 	"time"
@@ -26,6 +27,35 @@ func clean(text string) string {
 		}
 		return r
 	}, text)
+}
+
+// cleanWriter cleans what goes through it, line by line as it is.
+type cleanWriter struct {
+	w io.Writer
+	// begun is the beginning of a character whose end has not come yet.
+	begun []byte
+}
+
+func (c *cleanWriter) Write(p []byte) (int, error) {
+	text := append(c.begun, p...)
+	whole := len(text)
+	for n := 1; n < utf8.UTFMax && n <= len(text); n++ {
+		if tail := text[len(text)-n:]; utf8.RuneStart(tail[0]) {
+			if !utf8.FullRune(tail) {
+				whole = len(text) - n
+			}
+			break
+		}
+	}
+	c.begun = append([]byte(nil), text[whole:]...)
+	lines := strings.Split(string(text[:whole]), "\n")
+	for i := range lines {
+		lines[i] = clean(lines[i])
+	}
+	if _, err := io.WriteString(c.w, strings.Join(lines, "\n")); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // kindText says what a file that is no regular one is.

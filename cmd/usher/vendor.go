@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"net/http"
 	"os"
 
 	"golang.org/x/sync/errgroup"
@@ -31,9 +30,8 @@ type parley struct {
 func (d *usherd) vendorDeps(cfg *configs.Config) vendors.Deps {
 	return vendors.Deps{
 		Event: cfg.Gate.Event, Version: version(), Clock: d.clock, Memory: d.journal.Memory, Environ: os.Environ(),
-		Transport: http.DefaultTransport,
-		Observe:   func(o wire.Observation) { d.clock.Observe(o.Date, o.Sent, o.Received) },
-		Log:       d.log,
+		Observe: func(o wire.Observation) { d.clock.Observe(o.Date, o.Sent, o.Received) },
+		Log:     d.log,
 	}
 }
 
@@ -50,7 +48,7 @@ func (d *usherd) newParley(cfg *configs.Config, v scanner.Vendor) parley {
 	})
 	if v.Uploader != nil {
 		p.upload = upload.New(upload.Options{
-			Journal: outbox{d.journal}, Vendor: v.Uploader, Probe: v.Session.Probe, Scope: v.Scope, Clock: d.clock,
+			Journal: outbox{d.journal, d.identity.ID}, Vendor: v.Uploader, Probe: v.Session.Probe, Scope: v.Scope, Clock: d.clock,
 			Busy: func(id string) bool { return d.house.gate.Busy(id) }, Ready: p.link.Reachable,
 			Batch: cfg.Upload.Batch, RetryMin: cfg.Upload.RetryMin, RetryMax: cfg.Upload.RetryMax,
 			Log: d.log.With("room", "upload"),
@@ -101,15 +99,32 @@ func (p parley) gateLink() scanner.Link {
 }
 
 // outbox is the journal as the upload sees it.
-type outbox struct{ *journal.Journal }
+type outbox struct {
+	*journal.Journal
+	// device is this device's id.
+	device string
+}
 
 func (o outbox) Pending(mine func(scanner.Scope) bool, after uint64, limit int) ([]upload.Entry, error) {
 	entries, err := o.Journal.Pending(mine, after, limit)
 	out := make([]upload.Entry, len(entries))
 	for i, e := range entries {
 		out[i] = upload.Entry(e)
+		if e.Origin.Device != o.device {
+			// This card is a copy, and the device that made the movement may have
+			// uploaded it as well: "already scanned" is then no other entry.
+			out[i].Sent = max(out[i].Sent, 1)
+		}
 	}
 	return out, err
+}
+
+func (o outbox) Sent(ctx context.Context, list []upload.Sending) error {
+	out := make([]journal.Sending, len(list))
+	for i, s := range list {
+		out[i] = journal.Sending(s)
+	}
+	return o.Journal.Sent(ctx, out)
 }
 
 func (o outbox) Settle(ctx context.Context, list []upload.Settlement) error {

@@ -246,9 +246,51 @@ func TestWhatTheVendorWillNotTakeIsParked(t *testing.T) {
 	}
 	soon(t, v.Rig, 5*time.Second, "ready", ready)
 	for _, row := range export(t, v.Rig) {
-		if row.Code == "late-refund-1" && row.Fate != "acknowledged" {
+		if row.Code == "late-refund-1" && row.Kind == "scan" && row.Fate != "acknowledged" {
 			t.Errorf("fate %s in the export", row.Fate)
 		}
+	}
+	v.audited("late-refund-1", parked[0].Seq, s)
+}
+
+// audited looks for who requeued and acknowledged a movement: history has it on
+// every surface, and no count nor the screen takes it for a scan.
+func (v *venue) audited(code string, of uint64, before control.Status) {
+	v.t.Helper()
+	want := "requeue by Eve of " + fmt.Sprint(of) + ", acknowledge by Eve of " + fmt.Sprint(of)
+	var rows, events []string
+	for _, row := range export(v.t, v.Rig) {
+		if row.Code == code && row.By != "" {
+			rows = append(rows, fmt.Sprintf("%s by %s of %d", row.Kind, row.By, row.Of))
+		}
+	}
+	if got := strings.Join(rows, ", "); got != want {
+		v.t.Errorf("in the export: %s, want %s", got, want)
+	}
+	newest, err := v.Client.Newest(v.t.Context(), 50, of)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	for _, e := range slices.Backward(newest) {
+		if e.By != "" {
+			events = append(events, fmt.Sprintf("%s by %s of %d", e.Kind, e.By, e.Of))
+		}
+	}
+	if got := strings.Join(events, ", "); got != want {
+		v.t.Errorf("in GET /v1/scans: %s, want %s", got, want)
+	}
+	shown, _, _ := usherCommand(v.t, v.Rig, "tickets", "show", code)
+	for _, part := range []string{"REQUEUED", "ACKNOWLEDGED", "by Eve"} {
+		if !strings.Contains(shown, part) {
+			v.t.Errorf("usher tickets show lacks %s: %s", part, shown)
+		}
+	}
+	after, err := v.Client.Status(v.t.Context())
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	if after.Counts != before.Counts || after.LastScan.Seq != before.LastScan.Seq || !slices.Equal(after.Events, before.Events) {
+		v.t.Errorf("a decision was counted as a scan: %+v %+v, before %+v %+v", after.Counts, after.Events, before.Counts, before.Events)
 	}
 }
 

@@ -184,7 +184,7 @@ func pause(ctx context.Context, d time.Duration) {
 // bellsFor is the sound of an event: verdicts are told apart by their number.
 func bellsFor(e control.Event) int {
 	switch {
-	case e.Repeat, e.Kind == scanner.KindUndo:
+	case e.Repeat, e.Kind == scanner.KindUndo, e.Kind.Clerical():
 		return 0
 	case e.Verdict == scanner.Admit:
 		return 1
@@ -345,6 +345,9 @@ func (s *screen) take(n news) {
 }
 
 func (s *screen) show(e control.Event) {
+	if e.Kind.Clerical() {
+		return // nobody at the gate waits for it
+	}
 	if s.view.scanner != "" && e.Scanner != s.view.scanner {
 		return
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"usher/cmd/internal/control"
+	"usher/scanner"
 )
 
 // until waits for a condition that another goroutine brings about.
@@ -273,6 +274,14 @@ func TestAVerdictsTimeEnds(t *testing.T) {
 	s.take(news{event: &e, round: 2})
 	if s.view.shown == nil {
 		t.Error("the new stream's event is not shown")
+	}
+	// What somebody decided at a desk is no verdict: the last one stays.
+	for _, kind := range []scanner.Kind{scanner.KindRequeue, scanner.KindAcknowledge} {
+		desk := control.Event{Seq: 99, Kind: kind, By: "Eve"}
+		s.fresh = false
+		if s.take(news{event: &desk, round: 2}); s.fresh || s.view.shown == nil || s.view.shown.Kind == kind {
+			t.Errorf("%s is shown at the gate", kind)
+		}
 	}
 	// Any loss takes it away at once.
 	s.take(news{err: context.DeadlineExceeded})

@@ -221,10 +221,11 @@ func TestEveryWordHasItsLetters(t *testing.T) {
 func TestBellsTellVerdictsApart(t *testing.T) {
 	again := admitted()
 	again.Repeat = true
+	requeued := control.Event{Kind: scanner.KindRequeue, By: "Eve"}
 	for _, tt := range []struct {
 		e    control.Event
 		want int
-	}{{admitted(), 1}, {reviewed(), 2}, {refused(), 3}, {again, 0}} {
+	}{{admitted(), 1}, {reviewed(), 2}, {refused(), 3}, {again, 0}, {requeued, 0}} {
 		if got := bellsFor(tt.e); got != tt.want {
 			t.Errorf("%s: %d bells, want %d", tt.e.Verdict, got, tt.want)
 		}

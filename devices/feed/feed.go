@@ -97,6 +97,9 @@ func (d *Driver) Open(ctx context.Context) (scanner.Device, error) {
 	switch finished := d.finished.Load(); {
 	case stat.Mode&unix.S_IFMT == unix.S_IFDIR:
 		return nil, errors.Join(fmt.Errorf("%s: is a directory; name a FIFO (mkfifo) or a file", d.cfg.Path), unix.Close(fd))
+	case stat.Mode&unix.S_IFMT != unix.S_IFREG && !isFIFO(stat):
+		// Some devices never end, and a scanner has a driver of its own.
+		return nil, errors.Join(fmt.Errorf("%s: is a device or socket; name a FIFO (mkfifo) or a file", d.cfg.Path), unix.Close(fd))
 	case isFIFO(stat):
 		return &input{name: d.cfg.Path, fd: fd, fifo: true}, nil
 	case finished != nil && *finished == versionOf(stat):

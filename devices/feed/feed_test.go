@@ -291,3 +291,16 @@ func TestNewFindsFaults(t *testing.T) {
 		}
 	}
 }
+
+// A device may never end, and a socket is nobody's line of codes.
+func TestWhatIsNoFeedIsRefused(t *testing.T) {
+	for _, path := range []string{"/dev/zero", "/dev/null", t.TempDir()} {
+		driver, err := feed.New(feed.Config{Path: path}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := driver.Open(t.Context()); err == nil || !strings.Contains(err.Error(), "name a FIFO") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}

@@ -148,7 +148,7 @@ func TestUndoOfWhatIsUnderWayLeavesItInTheOutbox(t *testing.T) {
 	d.cfg.Uploads = true
 	d.Configure(d.cfg)
 	in := d.want(d.scan("lane-1", "AAA111"), scanner.Admit, scanner.OK)
-	if err := d.journal.Sent(t.Context(), []uint64{in.Seq}); err != nil {
+	if err := d.journal.Sent(t.Context(), []journal.Sending{{Seq: in.Seq}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := d.Undo(t.Context(), in.Seq, "Eve"); err != nil {

@@ -5,6 +5,17 @@
 // at a time across all scanners, so that two lanes reading the same code at the
 // same moment admit it once. An admission is shown only after the journal has
 // it on the disk; a refusal waits for no disk.
+//
+// # In doubt
+//
+// A call that may have reached the vendor and got no answer in time may be the
+// entry that the vendor speaks of later. What is known of it is an attempt, on
+// the disk before the call is made, or in memory where the disk refuses. One
+// person at most is let in on it: by a green at once, whose entry is uploaded only
+// after the call has ended and whose duplicate at the vendor is then our own; or,
+// after a red or amber, by the next scan. A late answer goes to whoever was let in
+// meanwhile (standing). TestInDoubt walks the interleavings, TestInDoubtByHand
+// tells the ones that people ask about.
 package gate
 
 import (
@@ -79,8 +90,10 @@ type Gate struct {
 	// asking are calls that still run; running are the movements they hold back.
 	asking  asking
 	running set
-	// spent are attempts that must not be used again.
-	spent spent
+	// spent are attempts that must not be used again, unsaved those that are on no
+	// disk.
+	spent   spent
+	unsaved unsaved
 	// marks are what the disk refused.
 	marks memory
 
@@ -100,18 +113,7 @@ func New(cfg Config, deps Deps) *Gate {
 
 // Configure replaces what the gate judges by, from the next scan on. Under
 // another scope nothing read before is a repeat.
-func (g *Gate) Configure(cfg Config) {
-	if old := g.cfg.Swap(&cfg); old.Scope == cfg.Scope {
-		return
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, l := range g.lanes {
-		l.mu.Lock()
-		l.judged, l.order = nil, nil
-		l.mu.Unlock()
-	}
-}
+func (g *Gate) Configure(cfg Config) { g.cfg.Store(&cfg) }
 
 // Judge gives the one verdict on a reading. It is false for an empty code,
 // which is no scan. It returns when the verdict may be shown: an admission is on
@@ -132,7 +134,7 @@ func (g *Gate) Judge(ctx context.Context, r scanner.Reading) (scanner.Outcome, b
 	defer l.end()
 
 	p := passage{code.Bare(), r.Direction}
-	if out, ok := l.repeat(p, r.At); ok {
+	if out, ok := l.repeat(cfg.Scope, p, r.At); ok {
 		g.show(out)
 		return out, true
 	}

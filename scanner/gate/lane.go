@@ -84,13 +84,13 @@ func (l *lane) busyFor(now scanner.Stamp) time.Duration {
 	return passed
 }
 
-// repeat tells whether the reading belongs to a scan that this lane has judged,
-// and shows that one again if so.
-func (l *lane) repeat(p passage, at scanner.Stamp) (scanner.Outcome, bool) {
+// repeat tells whether the reading belongs to a scan that this lane has judged
+// under the same scope, and shows that one again if so.
+func (l *lane) repeat(scope scanner.Scope, p passage, at scanner.Stamp) (scanner.Outcome, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	last := l.judged[p]
-	if last == nil || !last.covers(at) {
+	if last == nil || last.outcome.Scope != scope || !last.covers(at) {
 		return scanner.Outcome{}, false
 	}
 	out := last.outcome

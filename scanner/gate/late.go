@@ -2,59 +2,113 @@ package gate
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"usher/scanner"
 )
 
+// standing is an admission beside which calls for its ticket still run: each may
+// turn out to be the entry that the vendor has. It is under the ticket's lock.
+type standing struct {
+	outcome scanner.Outcome
+	// open are the attempts of ours that may be that entry.
+	open []scanner.Attempt
+	// held: the vendor has said yes to us.
+	held bool
+	// said is what else it has said of an entry; nil: nothing.
+	said *scanner.Answer
+	// told: that is known to be a conflict.
+	told bool
+}
+
+// stands lets every call of the ticket that still runs know of an admission.
+func (g *Gate) stands(st *standing) {
+	rec := st.outcome.Record
+	for _, c := range g.asking.of(rec.Scope, rec.Code) {
+		if c.attempt.Direction == rec.Direction && c.stand == nil {
+			c.stand = st
+		}
+	}
+}
+
 // late draws the consequences of a reply to a scan that was judged without it.
 func (g *Gate) late(ctx context.Context, c *call, r reply) {
 	defer g.release(c)
-	green := c.outcome.Verdict == scanner.Admit
 	var err error
-	switch {
-	case r.err != nil:
-		// What may have been sent stays open: it explains what the vendor says next.
-		if !green && !scanner.CallErrorOf(r.err).MaybeSent {
-			err = g.Journal.CloseAttempt(ctx, c.attempt.ID)
-		}
-	case r.Verdict == scanner.Admit && green, green && r.Reason == scanner.AlreadyEntered && g.explains(c, r.Answer):
-		// The vendor has the entry: by this call, or by an earlier one of ours whose
-		// answer got lost.
-		err = g.Journal.Confirm(ctx, c.outcome.Seq)
-	case r.Verdict == scanner.Admit:
-		if err = g.Journal.AdmitAttempt(ctx, c.attempt.ID); err == nil {
-			// The holder tries again: he must not be shown the old red.
-			g.overtaken(c.attempt.Code, scanner.Outcome{})
-		}
-	case green:
-		err = g.conflict(ctx, c, r.Answer)
-	default:
-		err = g.Journal.CloseAttempt(ctx, c.attempt.ID)
+	if c.stand == nil {
+		err = g.keep(ctx, c, r)
+	} else {
+		err = g.explain(ctx, c, r)
 	}
 	if err != nil {
 		g.Log.Error("a late answer was not stored", "code", c.attempt.Code, "err", err)
 	}
 }
 
-// explains tells whether an attempt before this call may be the entry that the
-// vendor speaks of.
-func (g *Gate) explains(c *call, a scanner.Answer) bool {
-	cfg := g.cfg.Load()
-	s := scan{gate: g, cfg: cfg}
-	return s.ours(a, c.doubted)
+// keep draws them where nobody was admitted since the call was made.
+func (g *Gate) keep(ctx context.Context, c *call, r reply) error {
+	switch {
+	case r.err != nil && scanner.CallErrorOf(r.err).MaybeSent:
+		// It stays open: it explains what the vendor says next.
+		return nil
+	case r.err != nil || r.Verdict != scanner.Admit:
+		g.end(ctx, c.attempt)
+		return nil
+	}
+	// In memory too: an amber may have used the attempt up, or the disk refuse.
+	a := c.attempt
+	if !slices.ContainsFunc(g.attempts(a.Scope, a.Code), func(open scanner.Attempt) bool { return open.ID == a.ID }) {
+		a.ID = 0
+	}
+	a.Admitted = true
+	g.unsaved.put(a)
+	// The holder tries again: he must not be shown the old red.
+	g.overtaken(a.Code, scanner.Outcome{})
+	return g.Journal.AdmitAttempt(ctx, c.attempt.ID)
+}
+
+// explain draws them where somebody was admitted: the vendor has the entry by
+// this call, or by another of ours whose answer got lost, or not by us.
+func (g *Gate) explain(ctx context.Context, c *call, r reply) error {
+	st := c.stand
+	switch {
+	case r.err != nil && scanner.CallErrorOf(r.err).MaybeSent:
+		return nil // it may have been this one, for ever
+	case r.err == nil && r.Verdict == scanner.Admit:
+		st.held = true
+		return g.Journal.Confirm(ctx, st.outcome.Seq)
+	case st.held || st.told:
+		return nil // it speaks of our own entry, or says nothing new
+	}
+	st.open = slices.DeleteFunc(st.open, func(a scanner.Attempt) bool { return a.ID == c.attempt.ID })
+	if r.err == nil {
+		st.said = &r.Answer
+	}
+	switch {
+	case st.said == nil && len(st.open) == 0:
+		return g.Journal.NeverSent(ctx, st.outcome.Seq)
+	case st.said == nil:
+		return nil
+	case st.said.Reason == scanner.AlreadyEntered && g.ours(c.cfg, *st.said, st.open):
+		return g.Journal.Confirm(ctx, st.outcome.Seq)
+	}
+	st.told = true
+	return g.conflict(ctx, st.outcome.Record, *st.said)
 }
 
 // conflict keeps and shows that the vendor refused what was admitted here. The
 // movement is uploaded all the same: somebody walked in.
-func (g *Gate) conflict(ctx context.Context, c *call, a scanner.Answer) error {
+func (g *Gate) conflict(ctx context.Context, rec scanner.Record, a scanner.Answer) error {
 	out, err := retried(func() (scanner.Outcome, error) {
-		rec := c.outcome.Record
 		mark, err := g.Journal.Mark(rec.Scope, rec.Code)
 		if err != nil {
 			return scanner.Outcome{}, err
 		}
 		mark.Conflict = true
+		if mark.Last == rec.Seq && mark.Undone {
+			mark.Permit = "" // undone, and not the vendor's: nothing stands in its way to judge
+		}
 		now := g.Clock.Now()
 		d := scanner.Decision{Reason: a.Reason, Detail: a.Detail, FirstEnteredAt: a.FirstEnteredAt, FirstEnteredGate: a.FirstEnteredGate}
 		truth := g.Clock.True(now)
@@ -78,7 +132,7 @@ func (g *Gate) conflict(ctx context.Context, c *call, a scanner.Answer) error {
 // hold keeps a movement from being uploaded while a call for its ticket still
 // runs. It is under the ticket's lock.
 func (g *Gate) hold(rec scanner.Record) {
-	if c := g.asking.get(rec.Scope, rec.Code); c != nil {
+	for _, c := range g.asking.of(rec.Scope, rec.Code) {
 		g.running.add(rec.ID)
 		c.holds = append(c.holds, rec.ID)
 	}
@@ -96,7 +150,7 @@ func (g *Gate) release(c *call) {
 // asking are the calls that scans no longer wait for, by ticket.
 type asking struct {
 	mu    sync.Mutex // guards calls
-	calls map[string]*call
+	calls map[string][]*call
 }
 
 func callKey(scope scanner.Scope, code scanner.Code) string { return ticketKey(scope, code.Bare()) }
@@ -105,85 +159,63 @@ func (a *asking) put(c *call) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.calls == nil {
-		a.calls = map[string]*call{}
+		a.calls = map[string][]*call{}
 	}
-	a.calls[callKey(c.attempt.Scope, c.attempt.Code)] = c
+	key := callKey(c.attempt.Scope, c.attempt.Code)
+	a.calls[key] = append(a.calls[key], c)
 }
 
-func (a *asking) get(scope scanner.Scope, code scanner.Code) *call {
+// of gives the ticket's calls, oldest first.
+func (a *asking) of(scope scanner.Scope, code scanner.Code) []*call {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.calls[callKey(scope, code)]
+	return slices.Clone(a.calls[callKey(scope, code)])
 }
 
 func (a *asking) remove(c *call) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if key := callKey(c.attempt.Scope, c.attempt.Code); a.calls[key] == c {
+	key := callKey(c.attempt.Scope, c.attempt.Code)
+	rest := slices.DeleteFunc(a.calls[key], func(other *call) bool { return other == c })
+	if len(rest) == 0 {
 		delete(a.calls, key)
+		return
 	}
+	a.calls[key] = rest
 }
 
 // Busy tells whether a call for the movement's ticket still runs: an upload
 // beside it would be a second entry.
 func (g *Gate) Busy(id string) bool { return g.running.has(id) }
 
-// set is a set of record ids, safe for concurrent use.
+// set counts record ids, safe for concurrent use.
 type set struct {
 	mu  sync.Mutex // guards ids
-	ids map[string]struct{}
+	ids map[string]int
 }
 
 func (s *set) add(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ids == nil {
-		s.ids = map[string]struct{}{}
+		s.ids = map[string]int{}
 	}
-	s.ids[id] = struct{}{}
+	s.ids[id]++
 }
 
+// remove takes one add back.
 func (s *set) remove(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.ids, id)
+	if s.ids[id]--; s.ids[id] <= 0 {
+		delete(s.ids, id)
+	}
 }
 
 func (s *set) has(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, ok := s.ids[id]
-	return ok
-}
-
-// spent are attempts that were answered and may still be open on the disk.
-type spent struct {
-	mu  sync.Mutex // guards ids
-	ids map[uint64]struct{}
-}
-
-func (s *spent) add(ids ...uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ids == nil {
-		s.ids = map[uint64]struct{}{}
-	}
-	for _, id := range ids {
-		s.ids[id] = struct{}{}
-	}
-}
-
-func (s *spent) remove(id uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.ids, id)
-}
-
-func (s *spent) has(id uint64) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, ok := s.ids[id]
-	return ok
+	return s.ids[id] > 0
 }
 
 // memory holds the marks of movements that the vendor confirmed and this disk

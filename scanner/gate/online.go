@@ -4,24 +4,16 @@ import (
 	"context"
 	"errors"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"time"
 
 	"usher/scanner"
 )
 
-// doubtFor is how long an open attempt explains a vendor's answer: a holder whose
-// green light got lost is scanned again within it.
-const doubtFor = 2 * time.Minute
-
-// ownEntry is how far a time that the vendor names may lie from our own attempt
-// and still mean it.
-const ownEntry = 10 * time.Second
-
 // call is one question to the vendor on its way.
 type call struct {
 	attempt scanner.Attempt
+	cfg     *Config
 	answer  chan reply
 
 	mu        sync.Mutex // guards abandoned
@@ -29,12 +21,11 @@ type call struct {
 
 	// What follows is written and read under the ticket's lock.
 
-	// outcome is what the scan was judged without the answer.
-	outcome scanner.Outcome
+	// stand is the admission that the call may turn out to be; nil: nobody was
+	// admitted since it was made.
+	stand *standing
 	// holds are the movements that must not be uploaded before this call has ended.
 	holds []string
-	// doubted are earlier attempts that the outcome has used up.
-	doubted []scanner.Attempt
 }
 
 // reply is how a call ended.
@@ -68,10 +59,8 @@ func (s *scan) online(ctx context.Context, mark scanner.Mark) scanner.Outcome {
 		return s.answered(ctx, c, r, mark)
 	}
 	s.gate.Link.Failed(nil)
-	s.call = c
 	s.gate.asking.put(c)
-	c.outcome = s.offline(ctx, nil)
-	return c.outcome
+	return s.offline(ctx, nil)
 }
 
 // ask commits the attempt and starts the call. A disk that refuses does not keep
@@ -79,16 +68,18 @@ func (s *scan) online(ctx context.Context, mark scanner.Mark) scanner.Outcome {
 func (s *scan) ask(ctx context.Context) *call {
 	g := s.gate
 	c := &call{
-		answer: make(chan reply, 1),
+		cfg: s.cfg, answer: make(chan reply, 1),
 		attempt: scanner.Attempt{
 			Scope: s.cfg.Scope, Code: s.code, Direction: s.reading.Direction, Scanner: s.reading.Scanner, At: s.reading.At,
+			Used: s.found == scanner.Listed && s.ticket.Status == scanner.StatusUsed,
 		},
 	}
 	id, err := g.Journal.Attempt(ctx, c.attempt)
-	if err != nil {
+	if c.attempt.ID = id; err != nil {
 		g.Log.Error("attempt not stored", "code", s.code, "err", err)
+		c.attempt.ID = 0
+		c.attempt = g.unsaved.put(c.attempt)
 	}
-	c.attempt.ID = id
 	validator, limit := s.cfg.Validator, s.cfg.Timeout
 	question := scanner.Ask{Code: s.code, Direction: s.reading.Direction, At: s.reading.At, True: s.truth}
 	g.calls.Go(func() {
@@ -149,108 +140,54 @@ func (s *scan) answered(ctx context.Context, c *call, r reply, mark scanner.Mark
 		return s.offline(ctx, nil)
 	}
 	s.gate.Link.Answered()
-	doubted := s.doubted(c.attempt)
-	switch {
-	case r.Verdict == scanner.Admit:
-		return s.confirmed(ctx, r.Answer, mark, scanner.Change{CloseAttempts: ids(append(doubted, c.attempt))})
-	case r.Reason == scanner.AlreadyEntered && s.ours(r.Answer, s.explaining(mark, doubted)):
-		return s.lost(ctx, r.Answer, mark, append(doubted, c.attempt))
+	open := s.unended(c.attempt)
+	if r.Verdict == scanner.Admit {
+		return s.confirmed(ctx, r.Answer, mark, scanner.Attempt{}, append(open, c.attempt), &standing{held: true})
+	}
+	may := s.explaining(mark, open)
+	if r.Reason == scanner.AlreadyEntered && s.gate.ours(s.cfg, r.Answer, may) {
+		return s.lost(ctx, r.Answer, mark, may, append(open, c.attempt))
 	}
 	s.gate.end(ctx, c.attempt)
 	return s.vendorDeclines(r.Answer)
 }
 
-// doubted gives the ticket's open attempts in this direction that are young
-// enough to explain an answer, but for the one that asks.
-func (s *scan) doubted(own scanner.Attempt) []scanner.Attempt {
-	if s.cfg.Validator == nil {
-		return nil // nobody was ever asked
-	}
-	var open []scanner.Attempt
-	for _, a := range s.gate.Journal.Attempts(s.cfg.Scope, s.code) {
-		if a.ID != own.ID && !s.gate.spent.has(a.ID) && a.Direction == s.reading.Direction && youngEnough(a, s.reading.At) {
-			open = append(open, a)
-		}
-	}
-	return open
-}
-
-// explaining gives those attempts that may be the entry somebody speaks of: none
-// where this device has seen the ticket enter, and none made after a list that
-// showed it as used already.
-func (s *scan) explaining(mark scanner.Mark, doubted []scanner.Attempt) []scanner.Attempt {
-	if s.reading.Direction == scanner.Entry && s.cfg.Rule.Kind == scanner.External && mark.Entered && !mark.Exited {
-		return nil
-	}
-	used := s.found == scanner.Listed && s.ticket.Status == scanner.StatusUsed
-	return slices.DeleteFunc(slices.Clone(doubted), func(a scanner.Attempt) bool {
-		since, known := s.checked.Since(a.At)
-		return used && !(known && since > 0)
-	})
-}
-
-func youngEnough(a scanner.Attempt, now scanner.Stamp) bool {
-	age, known := now.Since(a.At)
-	if !known {
-		age = now.Wall.Sub(a.At.Wall) // over a reboot the wall clock is all there is
-	}
-	return age >= 0 && age <= doubtFor
-}
-
-// ours tells whether the vendor's earlier entry may be one of our attempts whose
-// answer got lost: it names no time and no gate that is not ours.
-func (s *scan) ours(a scanner.Answer, doubted []scanner.Attempt) bool {
-	if a.FirstEnteredGate != "" && a.FirstEnteredGate != s.cfg.Origin.Gate {
-		return false
-	}
-	for _, d := range doubted {
-		if a.FirstEnteredAt.IsZero() {
-			return true
-		}
-		at := s.gate.Clock.True(d.At)
-		off := max(at.Latest.Sub(at.At), 0) + s.cfg.Timeout + ownEntry
-		if a.FirstEnteredAt.Sub(at.At).Abs() <= off {
-			return true
-		}
-	}
-	return false
-}
-
 // lost admits the holder whose own green light got lost: the vendor has the
-// entry, and nobody here was let in on it.
-func (s *scan) lost(ctx context.Context, a scanner.Answer, mark scanner.Mark, spent []scanner.Attempt) scanner.Outcome {
-	s.late = true
+// entry, and nobody here was let in on it. It rests on the attempts that may be
+// that entry, and uses up all that are open.
+func (s *scan) lost(ctx context.Context, a scanner.Answer, mark scanner.Mark, may, open []scanner.Attempt) scanner.Outcome {
+	s.late, s.asked = true, true
 	if s.cfg.InDoubt == scanner.PolicyReview {
-		s.gate.end(ctx, spent...)
+		s.gate.end(ctx, open...)
 		return s.decline(scanner.Decision{Verdict: scanner.Review, Reason: scanner.AlreadyEntered}, s.info(a))
 	}
-	first, rest := spent[0], spent[1:]
-	return s.confirmed(ctx, a, mark, scanner.Change{SpendAttempt: first.ID, CloseAttempts: ids(rest)})
+	return s.confirmed(ctx, a, mark, may[0], open, &standing{open: may, said: &a})
 }
 
 // overdue admits without asking a ticket that the vendor said yes to too late
 // for its own scan, once.
 func (s *scan) overdue(ctx context.Context, mark scanner.Mark) (scanner.Outcome, bool) {
-	if s.cfg.Validator == nil {
-		return scanner.Outcome{}, false
-	}
-	open := s.doubted(scanner.Attempt{})
-	for i, a := range open {
-		moved, known := mark.LastAt.Since(a.At)
-		if !a.Admitted || known && moved > 0 {
+	open := s.unended(scanner.Attempt{})
+	for _, a := range s.young(open) {
+		if !a.Admitted || movedSince(mark, a) {
 			continue
 		}
 		s.late = true
-		rest := append(append([]scanner.Attempt{}, open[:i]...), open[i+1:]...)
-		return s.confirmed(ctx, scanner.Answer{}, mark, scanner.Change{SpendAttempt: a.ID, CloseAttempts: ids(rest)}), true
+		return s.confirmed(ctx, scanner.Answer{}, mark, a, open, &standing{held: true}), true
 	}
 	return scanner.Outcome{}, false
 }
 
-// confirmed commits what the vendor holds. It is green though the disk fails: the
-// record is noted then, and the mark kept in memory.
-func (s *scan) confirmed(ctx context.Context, a scanner.Answer, mark scanner.Mark, c scanner.Change) scanner.Outcome {
+// confirmed commits what the vendor holds. It uses up the open attempts; rests is
+// the one without which it would be red, the zero Attempt where there is none.
+// It is green though the disk fails: the record is noted then, and the mark kept
+// in memory.
+func (s *scan) confirmed(ctx context.Context, a scanner.Answer, mark scanner.Mark, rests scanner.Attempt, open []scanner.Attempt, st *standing) scanner.Outcome {
 	s.asked = true
+	c := scanner.Change{CloseAttempts: ids(open)}
+	if rests.ID < unsavedID {
+		c.SpendAttempt = rests.ID
+	}
 	out, err := retried(func() (scanner.Outcome, error) {
 		d := s.passed(mark)
 		c.Record = s.record(d, s.info(a))
@@ -270,16 +207,19 @@ func (s *scan) confirmed(ctx context.Context, a scanner.Answer, mark scanner.Mar
 		}
 		return out, err
 	})
-	if err == nil {
-		return out
+	s.gate.unsaved.remove(ids(open)...)
+	if err != nil {
+		// What answered this scan must not admit another.
+		s.gate.spent.add(ids(open)...)
+		s.gate.Log.Error("the vendor admitted it and this disk did not store it", "code", s.code, "err", err)
+		rec := c.Record
+		rec.Seq = s.gate.Journal.NoteMoved(rec, *c.Mark)
+		s.gate.marks.keep(s.cfg.Scope, s.code, *c.Mark)
+		out = scanner.Outcome{Record: rec, Fate: rec.Fate}
 	}
-	// What answered this scan must not admit another.
-	s.gate.spent.add(append(c.CloseAttempts, c.SpendAttempt)...)
-	s.gate.Log.Error("the vendor admitted it and this disk did not store it", "code", s.code, "err", err)
-	rec := c.Record
-	rec.Seq = s.gate.Journal.Note(rec)
-	s.gate.marks.keep(s.cfg.Scope, s.code, *c.Mark)
-	return scanner.Outcome{Record: rec, Fate: rec.Fate}
+	st.outcome = out
+	s.gate.stands(st)
+	return out
 }
 
 // vendorDeclines shows the vendor's refusal.
@@ -318,6 +258,7 @@ func (g *Gate) end(ctx context.Context, attempts ...scanner.Attempt) {
 		return
 	}
 	g.spent.add(list...)
+	g.unsaved.remove(list...)
 	g.calls.Go(func() {
 		for _, id := range list {
 			if err := g.Journal.CloseAttempt(context.WithoutCancel(ctx), id); err != nil {

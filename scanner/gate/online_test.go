@@ -47,7 +47,7 @@ func onlineDoor(t *testing.T, tickets ...scanner.Ticket) (*door, *script, *wire)
 	v := &script{asked: make(chan scanner.Ask, 8), answers: make(chan result, 8)}
 	w := &wire{online: true}
 	d.cfg.Validator, d.cfg.Uploads, d.cfg.InDoubt = v, true, scanner.PolicyAdmit
-	d.cfg.Patience, d.cfg.Timeout = 20*time.Millisecond, time.Minute
+	d.cfg.Patience, d.cfg.Timeout = 250*time.Millisecond, time.Minute
 	d.Gate = gate.New(d.cfg, gate.Deps{
 		Clock: d.clock, Tickets: d.tickets, Journal: d.journal, Link: w, NewID: counter(), Show: d.show, Ended: func() {}, Log: d.Log,
 	})

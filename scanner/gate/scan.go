@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
@@ -32,15 +31,12 @@ type scan struct {
 	truth scanner.Instant
 	// list is what the list was worth before it was asked: one that is swapped in
 	// afterwards must not vouch for the answer of the one before it.
-	list    scanner.ListState
-	checked scanner.Stamp
-	ticket  scanner.Ticket
-	found   scanner.Found
+	list   scanner.ListState
+	ticket scanner.Ticket
+	found  scanner.Found
 	// code is what the ticket's state is kept under.
 	code scanner.Code
 
-	// call is the question to the vendor that still runs; nil: none does.
-	call *call
 	// unsent is this scan's own attempt where the vendor never saw it.
 	unsent scanner.Attempt
 	// asked: the vendor gave the verdict. late: it rests on an earlier attempt.
@@ -52,8 +48,7 @@ func (g *Gate) look(cfg *Config, r scanner.Reading, code scanner.Code) *scan {
 	info := g.Tickets.List(cfg.Lists)
 	s := &scan{
 		gate: g, cfg: cfg, reading: r, code: code, truth: g.Clock.True(r.At),
-		checked: info.Checked,
-		list:    scanner.ListState{Loaded: info.Loaded, Complete: info.Complete, Fresh: Fresh(info, r.At, cfg.StaleAfter)},
+		list: scanner.ListState{Loaded: info.Loaded, Complete: info.Complete, Fresh: Fresh(info, r.At, cfg.StaleAfter)},
 	}
 	if code.Check() == nil {
 		s.ticket, s.found = g.Tickets.Lookup(cfg.Lists, code)
@@ -94,19 +89,20 @@ func (s *scan) offline(ctx context.Context, known *scanner.Mark) scanner.Outcome
 			return scanner.Outcome{}, err
 		}
 		known = nil
-		doubted := s.doubted(s.unsent)
+		open := s.unended(s.unsent)
 		d := scanner.Decide(s.facts(mark))
-		if s.lostInList(d, mark, doubted) {
+		if s.lostInList(d, mark, open) {
 			d, s.late = s.passed(mark), true
 		}
 		if d.Verdict != scanner.Admit {
 			s.gate.end(ctx, s.unsent)
 			return s.decline(d, s.known()), nil
 		}
-		return s.commit(ctx, d, mark, doubted)
+		return s.commit(ctx, d, mark, open)
 	})
 	if err != nil {
 		s.gate.Log.Error("admission not stored", "code", s.code, "err", err)
+		s.gate.end(ctx, s.unsent)
 		return s.decline(notStored, s.known())
 	}
 	return out
@@ -114,9 +110,9 @@ func (s *scan) offline(ctx context.Context, known *scanner.Mark) scanner.Outcome
 
 // lostInList tells whether the list's "used" may be our own attempt whose answer
 // got lost.
-func (s *scan) lostInList(d scanner.Decision, mark scanner.Mark, doubted []scanner.Attempt) bool {
+func (s *scan) lostInList(d scanner.Decision, mark scanner.Mark, open []scanner.Attempt) bool {
 	return d.Reason == scanner.AlreadyEntered && !mark.Conflict && s.cfg.InDoubt != scanner.PolicyReview &&
-		s.ours(scanner.Answer{FirstEnteredAt: s.ticket.UsedAt, FirstEnteredGate: s.ticket.UsedGate}, s.explaining(mark, doubted))
+		s.gate.ours(s.cfg, scanner.Answer{FirstEnteredAt: s.ticket.UsedAt, FirstEnteredGate: s.ticket.UsedGate}, s.explaining(mark, open))
 }
 
 // mark finds the ticket's gate state and the code it is kept under: the list's
@@ -127,6 +123,7 @@ func (s *scan) mark() (scanner.Code, scanner.Mark, error) {
 	if s.found == scanner.Listed {
 		forms = []scanner.Code{s.ticket.Code}
 	}
+	unproven := false
 	for _, form := range forms {
 		m, err := s.gate.Journal.Mark(s.cfg.Scope, form)
 		if err != nil {
@@ -135,8 +132,9 @@ func (s *scan) mark() (scanner.Code, scanner.Mark, error) {
 		if m = s.gate.marks.over(s.cfg.Scope, form, m); m.Rev > 0 || m.Entered {
 			return form, m, nil
 		}
+		unproven = unproven || m.Unproven
 	}
-	return forms[len(forms)-1], scanner.Mark{}, nil
+	return forms[len(forms)-1], scanner.Mark{Unproven: unproven}, nil
 }
 
 func (s *scan) markNow(known *scanner.Mark) (scanner.Mark, error) {
@@ -184,19 +182,28 @@ func (s *scan) passed(mark scanner.Mark) scanner.Decision {
 	return d
 }
 
-// commit makes an admission that this device decided durable. It uses up the
-// attempts that it makes moot.
-func (s *scan) commit(ctx context.Context, d scanner.Decision, before scanner.Mark, doubted []scanner.Attempt) (scanner.Outcome, error) {
+// commit makes an admission that this device decided durable. It uses up the open
+// attempts: where the vendor has the entry, it may be by one of them.
+func (s *scan) commit(ctx context.Context, d scanner.Decision, before scanner.Mark, open []scanner.Attempt) (scanner.Outcome, error) {
 	rec := s.record(d, s.known())
 	rec.TicketID, rec.Upload = s.ticket.ID, s.ticket.Vendor
-	rec.InDoubt = len(doubted) > 0 || s.call != nil
-	next := s.owe(&rec, before, *d.Next)
-	if s.call != nil {
-		own := func(a scanner.Attempt) bool { return a.ID == s.call.attempt.ID }
-		s.call.doubted = slices.DeleteFunc(s.explaining(before, doubted), own)
-	}
+	return s.enter(ctx, rec, before, *d.Next, open)
+}
+
+// enter commits an admission that the vendor is to hear of, and has the calls
+// that still run for its ticket know of it.
+func (s *scan) enter(ctx context.Context, rec scanner.Record, before, next scanner.Mark, open []scanner.Attempt) (scanner.Outcome, error) {
+	// A permit follows an entry that was undone here and that the vendor keeps.
+	rec.InDoubt = len(open) > 0 || before.Permit == rec.Direction
+	next = s.owe(&rec, before, next)
 	s.gate.hold(rec)
-	return s.gate.store(ctx, scanner.Change{Record: rec, Mark: &next, CloseAttempts: ids(append(doubted, s.unsent))})
+	out, err := s.gate.store(ctx, scanner.Change{Record: rec, Mark: &next, CloseAttempts: ids(append(open, s.unsent))})
+	if err != nil {
+		return out, err
+	}
+	s.gate.unsaved.remove(ids(append(open, s.unsent))...)
+	s.gate.stands(&standing{outcome: out, open: open})
+	return out, nil
 }
 
 // owe sets what the movement owes the vendor, in the record and in the mark.

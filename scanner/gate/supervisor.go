@@ -50,15 +50,11 @@ func (g *Gate) override(ctx context.Context, cfg *Config, of scanner.Record, by 
 	}
 	s.code = code
 	d := s.passed(mark)
-	doubted := s.doubted(scanner.Attempt{})
 	rec := s.record(d, s.known())
 	rec.Kind, rec.Of, rec.By, rec.Overridden = scanner.KindOverride, of.Seq, by, true
 	rec.Message = "Admitted by " + by
 	rec.TicketID, rec.Upload = s.ticket.ID, s.ticket.Vendor
-	rec.InDoubt = len(doubted) > 0
-	next := s.owe(&rec, mark, *d.Next)
-	g.hold(rec)
-	return g.store(ctx, scanner.Change{Record: rec, Mark: &next, CloseAttempts: ids(doubted)})
+	return s.enter(ctx, rec, mark, *d.Next, s.unended(scanner.Attempt{}))
 }
 
 // admittedBy tells whether the ticket's newest movement is the admission of
@@ -107,11 +103,12 @@ func (g *Gate) takeBack(ctx context.Context, rec scanner.Record, by string) (sca
 	case mark.Last != rec.Seq:
 		return scanner.Outcome{}, impossible("it is not the ticket's newest movement")
 	}
-	_, fate, err := g.Journal.Record(rec.Seq)
+	now, fate, err := g.Journal.Record(rec.Seq)
 	if err != nil {
 		return scanner.Outcome{}, err
 	}
-	if fate == scanner.FatePending && (rec.InDoubt || g.Busy(rec.ID)) {
+	called := now.InDoubt && rec.Before.Permit != rec.Direction // what passed on a permit was never asked about
+	if fate == scanner.FatePending && (called || g.Busy(rec.ID)) {
 		// Its own call may have brought it to the vendor.
 		return g.store(ctx, g.permit(rec, by, mark))
 	}

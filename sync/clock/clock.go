@@ -7,6 +7,25 @@
 // answers. A true time is the best anchor plus the difference of boot-time
 // clocks, so that stepping the wall clock changes nothing, also for scans made
 // before the first anchor of their boot. Anchors outlive a reboot.
+//
+// # What is promised
+//
+// Where a boot has one anchor, each of its scans is within the stated error of
+// its true time: the anchor's own error and 100 ppm of the distance. A quartz
+// that is worse than 100 ppm is found out by two anchors of one boot that lie far
+// enough apart; from then on the error is stated with what they prove, up to
+// 500 ppm, for this boot and all others that are remembered. Until then, and
+// beyond that, the statement is too good by the excess.
+//
+// The true time is the kernel's where NTP keeps it. A vendor whose Date is hours
+// off does not displace it; [Clock.Problem] says so, and what such a vendor calls
+// the future waits in the outbox. Without NTP the vendor's own time is the true
+// one: a Date that contradicts the ones before must be heard three times in a
+// row, and while as much speaks for the one as for the other, an instant covers
+// both.
+//
+// NTP bends the boot-time clock's pace, by at most 500 ppm, while it pulls the
+// wall clock in; half a second of every anchor's error is kept for it.
 package clock
 
 import (
@@ -15,8 +34,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix" // clock_gettime(CLOCK_BOOTTIME) and adjtimex, which the standard library lacks
 
 	"usher/scanner"
 )
@@ -35,9 +52,20 @@ const (
 const (
 	// wallError is what a clock set by hand is taken to be off by.
 	wallError = 2 * time.Second
-	// askEvery is how often the kernel is asked about NTP: asking takes longer
-	// than reading a clock, and every scan reads one.
+	// leastError is what a clock kept by NTP is off by, whatever the kernel says:
+	// systemd-timesyncd calls its error 0 while it still bends the clock by up to
+	// 0.4 s.
+	leastError = 500 * time.Millisecond
+	// mostError is where the kernel itself stops to call its clock kept
+	// (NTP_PHASE_LIMIT).
+	mostError = 16 * time.Second
+	// askEvery is how often the kernel is asked about NTP while the wall clock is
+	// not stepped: asking takes longer than reading a clock, and every scan reads
+	// one.
 	askEvery = time.Second
+	// stepped is how far the wall clock may have gone from where it was, when the
+	// kernel was asked, before it must be asked again.
+	stepped = 100 * time.Millisecond
 	// pairWithin is how far apart the two clocks of an anchor may be read.
 	pairWithin = 20 * time.Millisecond
 	// longestTrip is the round trip beyond which an answer's Date says too little.
@@ -48,29 +76,34 @@ const (
 // concurrent use.
 type Clock struct {
 	boot string
-	read source
+	read Source
 	// changed is filled when there is something new to save.
 	changed chan struct{}
 
 	mu    sync.Mutex // guards what follows; never held across I/O
 	trust Trust
 	boots boots
+	// drift is how far the quartz strays, see [boots.drift].
+	drift   float64
+	dispute dispute
 	// byHand is the anchor that the site vouches for.
 	byHand anchor
-	// asked is when the kernel was last asked whether NTP keeps its clock, and
-	// what it said.
+	// asked is when the kernel was last asked whether NTP keeps its clock, began
+	// what the wall clock showed, then, of the boot's beginning, and synced what
+	// the kernel said.
 	asked  time.Duration
+	began  time.Time
 	synced bool
-	off    time.Duration
 }
 
-// source is how the kernel is asked; tests stand in for it.
-type source interface {
-	wall() time.Time
-	up() time.Duration
-	// synced is the kernel's word on its clock: kept by NTP, and the most it may
-	// be off.
-	synced() (bool, time.Duration)
+// Source is how the kernel is asked; a simulated world stands in for it.
+type Source interface {
+	Wall() time.Time
+	// Up is CLOCK_BOOTTIME.
+	Up() time.Duration
+	// NTP is the kernel's word on its clock: what it shows, whether NTP keeps it,
+	// and the most it may be off, all of one moment.
+	NTP() (wall time.Time, kept bool, off time.Duration)
 }
 
 // New reads the boot id. Errors: the kernel has none to give.
@@ -80,11 +113,12 @@ func New(trust Trust) (*Clock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("clock: read the boot id: %w; usher needs /proc", err)
 	}
-	return newClock(trust, strings.TrimSpace(string(id)), kernel{}), nil
+	return On(trust, strings.TrimSpace(string(id)), kernel{shift: namespaceShift()}), nil
 }
 
-func newClock(trust Trust, id string, read source) *Clock {
-	return &Clock{boot: id, read: read, changed: make(chan struct{}, 1), trust: trust, boots: boots{{ID: id}}}
+// On makes a clock of a life of another kernel.
+func On(trust Trust, bootID string, kernel Source) *Clock {
+	return &Clock{boot: bootID, read: kernel, changed: make(chan struct{}, 1), trust: trust, boots: boots{{ID: bootID}}, drift: quartz}
 }
 
 // SetTrust changes the site's word, on a reload of the configuration.
@@ -99,25 +133,33 @@ func (c *Clock) SetTrust(t Trust) {
 
 // Now is the present moment.
 func (c *Clock) Now() scanner.Stamp {
-	up := c.read.up()
-	wall := c.read.wall()
-	apart := c.read.up() - up
+	up := c.read.Up()
+	wall := c.read.Wall()
+	apart := c.read.Up() - up
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	// An anchor takes a wall clock that was read before the kernel vouched for
-	// it: a step in between makes the kernel say no. Two clocks read around a
-	// suspend or a long wait make no pair.
-	if c.asked == 0 || up-c.asked >= askEvery {
-		c.asked = up
-		c.synced, c.off = c.read.synced()
-		if c.synced && apart <= pairWithin {
-			c.anchor(anchor{Up: up, At: wall.UTC(), Off: c.off + apart})
-		}
+	if began := wall.Add(-up); c.asked == 0 || up-c.asked >= askEvery || began.Sub(c.began).Abs() > stepped {
+		c.asked, c.began = up, began
+		c.ask()
 	}
+	// Two clocks read around a suspend or a long wait make no pair.
 	if c.trust == Wall && apart <= pairWithin {
 		c.byHand = anchor{Up: up, At: wall.UTC(), Off: wallError}
 	}
 	return scanner.Stamp{Wall: wall.UTC(), Boot: c.boot, Up: up, Trusted: c.synced || c.trust == Wall}
+}
+
+// ask learns whether NTP keeps the kernel's clock. The time is taken from the
+// same answer: a wall clock read by itself may be stepped before the kernel is
+// asked.
+func (c *Clock) ask() {
+	up := c.read.Up()
+	wall, synced, off := c.read.NTP()
+	apart := c.read.Up() - up
+	c.synced = synced && off <= mostError
+	if c.synced && apart <= pairWithin {
+		c.learn(anchor{Up: up, At: wall.UTC(), Off: max(off, leastError) + apart, NTP: true})
+	}
 }
 
 // Observe learns from the Date of a vendor's answer: it was written between the
@@ -129,27 +171,7 @@ func (c *Clock) Observe(date time.Time, sent, received scanner.Stamp) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.anchor(anchor{Up: sent.Up + trip/2, At: date.UTC().Add(time.Second / 2), Off: trip/2 + time.Second/2})
-}
-
-// Remember gives the clock what was known before a restart: a stamp and its true
-// time, such as the journal's newest.
-func (c *Clock) Remember(s scanner.Stamp, truth scanner.Instant) {
-	if !truth.Trusted || s.Boot == "" {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.boots.of(s.Boot).add(anchor{Up: s.Up, At: truth.At, Off: truth.Latest.Sub(truth.At)})
-}
-
-// anchor keeps an anchor of this boot, if it tells anything new.
-func (c *Clock) anchor(a anchor) {
-	own := c.boots.of(c.boot)
-	first := len(own.Anchors) == 0
-	if own.add(a) && first {
-		c.save()
-	}
+	c.learn(anchor{Up: sent.Up + trip/2, At: date.UTC().Add(time.Second / 2), Off: trip/2 + time.Second/2})
 }
 
 // True is the stamp's true time as well as is known now: from the best anchor of
@@ -158,15 +180,17 @@ func (c *Clock) anchor(a anchor) {
 func (c *Clock) True(s scanner.Stamp) scanner.Instant {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	best, ok := c.boots.best(s)
-	if s.Boot == c.boot && c.byHand != (anchor{}) && (!ok || c.byHand.errorAt(s.Up) < best.errorAt(s.Up)) {
+	best, ok := c.boots.best(s, c.drift)
+	// The site vouches for its clock where nothing better speaks against it.
+	if s.Boot == c.boot && c.byHand != (anchor{}) &&
+		(!ok || best.agrees(c.byHand) && c.byHand.errorAt(s.Up, c.drift) < best.errorAt(s.Up, c.drift)) {
 		best, ok = c.byHand, true
 	}
 	switch {
 	case ok:
-		return around(best.At.Add(s.Up-best.Up), best.errorAt(s.Up))
+		return c.doubted(around(best.when(s.Up), best.errorAt(s.Up, c.drift)), best, s)
 	case s.Trusted:
-		return around(s.Wall, wallError)
+		return around(s.Wall, mostError)
 	}
 	return c.boots.between(s)
 }
@@ -181,25 +205,4 @@ func (c *Clock) Offset() (time.Duration, bool) {
 
 func around(at time.Time, off time.Duration) scanner.Instant {
 	return scanner.Instant{At: at.UTC(), Earliest: at.Add(-off).UTC(), Latest: at.Add(off).UTC(), Trusted: true}
-}
-
-type kernel struct{}
-
-func (kernel) wall() time.Time { return time.Now() }
-
-func (kernel) up() time.Duration {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
-		return 0 // Linux has had this clock since 2.6.39: it cannot fail
-	}
-	return time.Duration(ts.Nano())
-}
-
-func (kernel) synced() (bool, time.Duration) {
-	var tx unix.Timex
-	state, err := unix.Adjtimex(&tx)
-	if err != nil || state == unix.TIME_ERROR || tx.Status&unix.STA_UNSYNC != 0 {
-		return false, 0
-	}
-	return true, time.Duration(tx.Maxerror) * time.Microsecond
 }

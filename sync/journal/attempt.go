@@ -22,7 +22,7 @@ func (j *Journal) Attempt(ctx context.Context, a Attempt) (uint64, error) {
 	j.attempt++
 	a.ID = j.attempt
 	j.mu.Unlock()
-	err := j.submit(ctx, &request{apply: func(b *batch) error {
+	err := j.admission(ctx, &request{apply: func(b *batch) error {
 		if err := b.encode(bucketAttempts, kindAttempt, hintNone, seqKey(a.ID), a); err != nil {
 			return err
 		}
@@ -39,13 +39,13 @@ func (j *Journal) Attempt(ctx context.Context, a Attempt) (uint64, error) {
 // answer that changed nothing else, or was never sent. One that is gone is no
 // error.
 func (j *Journal) CloseAttempt(ctx context.Context, id uint64) error {
-	return j.submit(ctx, &request{apply: func(b *batch) error { return b.removeAttempt(id) }})
+	return j.submit(ctx, &request{ends: true, apply: func(b *batch) error { return b.removeAttempt(id) }})
 }
 
 // AdmitAttempt keeps the vendor's yes that came too late for its own scan. An
 // attempt that is gone is no error.
 func (j *Journal) AdmitAttempt(ctx context.Context, id uint64) error {
-	return j.submit(ctx, &request{apply: func(b *batch) error {
+	return j.submit(ctx, &request{ends: true, apply: func(b *batch) error {
 		raw := b.get(bucketAttempts, seqKey(id))
 		if raw == nil {
 			return nil

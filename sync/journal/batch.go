@@ -14,6 +14,8 @@ const (
 	// ridingNotes is how many notes an admission's commit takes along: nobody
 	// waits at the gate for a backlog.
 	ridingNotes = 64
+	// leanNotes is how many notes a snapshot takes along where there is no room.
+	leanNotes = 256
 	// Numbers are reserved in blocks, well before the last is given out.
 	reserveBlock  = 2000
 	reserveMargin = 1000
@@ -32,6 +34,10 @@ type batch struct {
 	counted []count
 	// marks are the newest marks as this batch leaves them.
 	marks map[string]batchMark
+	// lean: there is room only for what may use the reserve.
+	lean bool
+	// notes is how many notes ride along at most.
+	notes int
 }
 
 // batchMark is a mark that a batch changed; inTree says that it put it there.
@@ -42,14 +48,16 @@ type batchMark struct {
 
 // run applies the requests and then what rides along with them.
 func (b *batch) run(reqs []*request) error {
-	var notes, marks int
+	var marks int
 	var snap, last bool
 	for _, r := range reqs {
 		marks = max(marks, r.marks)
 		snap, last = snap || r.snapshot, last || r.last
-		notes = max(notes, r.notes)
+		if r.err = nil; b.lean && !r.ends {
+			r.err = b.j.refused()
+			continue
+		}
 		if r.apply == nil {
-			r.err = nil
 			continue
 		}
 		if r.err = r.apply(b); isFatal(r.err) {
@@ -59,13 +67,15 @@ func (b *batch) run(reqs []*request) error {
 	if err := b.checkpoint(marks); err != nil {
 		return err
 	}
-	if notes == 0 {
-		notes = ridingNotes
+	if b.lean {
+		// Notes wait for room, but for the few that a snapshot may need.
+		if b.notes = 0; snap {
+			b.notes = leanNotes
+		}
 	}
-	if snap {
-		notes = maxNotes
-	}
-	upto, err := b.writeNotes(notes)
+	// A snapshot counts no note that is not in the log.
+	snap = snap && b.j.waiting() <= b.notes
+	upto, err := b.writeNotes(b.notes)
 	if err != nil {
 		return err
 	}
@@ -116,7 +126,11 @@ func (b *batch) reserve(last bool) error {
 	default:
 		reserved = next + reserveBlock
 	}
-	raw, err := encode(kindSeq, hintNone, keySeqs, seqs{Reserved: reserved})
+	return b.writeSeqs(reserved)
+}
+
+func (b *batch) writeSeqs(reserved uint64) error {
+	raw, err := encode(kindSeq, hintNone, keySeqs, seqs{Reserved: reserved, Scrubbed: cmp.Or(b.j.doubtID, b.j.scrubbed)})
 	if err != nil {
 		return err
 	}

@@ -19,12 +19,14 @@ import (
 // beat: one bare bbolt put of the same size, in a file opened alike. The two
 // take turns, so that a slow moment of the disk hits both.
 func BenchmarkAdmit(b *testing.B) {
-	j := open(b, options(b.TempDir()))
+	j := open(b, options(stateDir(b)))
 	bare, err := openStore(filepath.Join(b.TempDir(), "bare.db"), storeOptions{create: true})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer bare.close()
+	// As bbolt grows a file by itself.
+	bare.db.AllocSize = 16 << 20
 	c := newClock()
 	// As large as what an admission writes: the record with both its marks.
 	sample := entryChange(b, j, c, 1, scanner.FatePending)
@@ -73,7 +75,7 @@ func ratio(ours, theirs []time.Duration, p int) float64 {
 func BenchmarkAdmitTogether(b *testing.B) {
 	for _, lanes := range []int{1, 4} {
 		b.Run(fmt.Sprintf("lanes=%d", lanes), func(b *testing.B) {
-			j := open(b, options(b.TempDir()))
+			j := open(b, options(stateDir(b)))
 			var ticket atomic.Int64
 			var wg sync.WaitGroup
 			b.ResetTimer()
@@ -96,7 +98,7 @@ func BenchmarkOpen(b *testing.B) {
 	for _, fate := range []scanner.Fate{scanner.FateConfirmed, scanner.FateTaken, scanner.FatePending} {
 		b.Run(string(fate), func(b *testing.B) {
 			const records = 70_000
-			opts := options(b.TempDir())
+			opts := options(stateDir(b))
 			fillJournal(b, opts, records, fate)
 			b.ResetTimer()
 			var spent time.Duration

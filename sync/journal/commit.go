@@ -47,7 +47,7 @@ func isMissing(err error) bool { return errors.Is(err, scanner.ErrUnknown) }
 func (j *Journal) Commit(ctx context.Context, ch scanner.Change) (uint64, error) {
 	sealed := j.seal(ch.Record.Ticket)
 	var seq uint64
-	err := j.submit(ctx, &request{apply: func(b *batch) error {
+	err := j.admission(ctx, &request{apply: func(b *batch) error {
 		var err error
 		seq, err = b.change(ch, sealed)
 		return err
@@ -83,6 +83,7 @@ func (b *batch) change(ch scanner.Change, sealed []byte) (uint64, error) {
 	if ch.Mark != nil {
 		after := *ch.Mark
 		after.Rev++
+		after.Unproven = false
 		if after.Last == scanner.SelfSeq {
 			after.Last = rec.Seq
 		}
@@ -176,6 +177,19 @@ func (b *batch) undone(seq uint64) (scanner.Direction, bool) {
 // back when the commit fails: the note waits on.
 func (b *batch) appendNote(rec *scanner.Record) error {
 	entry := logEntry{Record: *rec, Sealed: b.j.seal(rec.Ticket)}
+	key := markKey(rec.Scope, rec.Code)
+	if moved, ok := b.j.movedBy(rec.Seq); ok {
+		present, err := b.mark(rec.Scope, rec.Code, key)
+		if err != nil {
+			return err
+		}
+		if present.Mark.Rev == moved.Rev {
+			moved.Rev++
+			moved.Last = rec.Seq
+			entry.After = &moved
+		}
+		b.effect(func(*index) { delete(b.j.moved, rec.Seq) })
+	}
 	first := fateEntry{Seq: rec.Seq, Fate: rec.Fate}
 	raw, err := encode(kindLog, first.hint(), seqKey(rec.Seq), entry)
 	if err != nil {
@@ -187,7 +201,29 @@ func (b *batch) appendNote(rec *scanner.Record) error {
 	if err := b.putQuiet(bucketLog, seqKey(rec.Seq), raw); err != nil {
 		return err
 	}
+	if entry.After != nil {
+		b.freshMark(key, &entry)
+	}
 	return b.appended(&entry, first)
+}
+
+// movedBy gives the mark that a note brings along.
+func (j *Journal) movedBy(seq uint64) (scanner.Mark, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	m, ok := j.moved[seq]
+	return m, ok
+}
+
+// NoteMoved is Note for a movement that the vendor confirmed and the disk refused:
+// with the record the mark becomes the ticket's, unless another change came
+// between. Without it the ticket would count as new after a restart.
+func (j *Journal) NoteMoved(rec scanner.Record, mark scanner.Mark) uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	seq := j.takeIn(storable(rec))
+	j.moved[seq] = mark
+	return seq
 }
 
 // Note gives the record a seq at once and appends it with the next commit, or
@@ -199,17 +235,30 @@ func (b *batch) appendNote(rec *scanner.Record) error {
 func (j *Journal) Note(rec scanner.Record) uint64 {
 	rec = storable(rec)
 	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.takeIn(rec)
+}
+
+// takeIn gives the record its number; mu is held.
+func (j *Journal) takeIn(rec scanner.Record) uint64 {
 	rec.Seq = j.next
 	j.next++
 	if len(j.notes) >= maxNotes {
+		delete(j.moved, j.notes[0].Seq)
 		j.notes = j.notes[1:]
 		j.dropped++
 	}
 	j.notes = append(j.notes, rec)
 	j.newest = rec.At
-	j.mu.Unlock()
 	j.wake()
 	return rec.Seq
+}
+
+// waiting is how many notes are not written yet.
+func (j *Journal) waiting() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.notes)
 }
 
 // wake tells Run that there is something to write, or that writing failed.

@@ -113,8 +113,7 @@ func (tm template) write(t *testing.T, harm func(raw []byte) []byte) Options {
 }
 
 // compare tells how many records and marks are lost, and fails where any is
-// there and wrong: a mark that is there is the right one or an older one of the
-// same ticket is never taken for it.
+// there and wrong, or a mark is lost and the ticket would be admitted again.
 func (tm template) compare(t *testing.T, j *Journal) (lostRecords, lostMarks int) {
 	t.Helper()
 	got := make(map[uint64]Entry)
@@ -138,8 +137,10 @@ func (tm template) compare(t *testing.T, j *Journal) (lostRecords, lostMarks int
 	}
 	for n, want := range tm.marks {
 		m := mark(t, j, n)
-		if m == (scanner.Mark{}) {
-			lostMarks++
+		if m.Rev == 0 {
+			if lostMarks++; !m.Unproven {
+				t.Errorf("mark %d is lost in silence", n)
+			}
 			continue
 		}
 		if m.Entered != want.Entered || m.Last != want.Last {
@@ -159,13 +160,14 @@ func TestDamage(t *testing.T) {
 		maxRecords, maxMarks int
 		cause                string
 	}{
-		"nothing":   {harm: func(raw []byte) []byte { return raw }, healthy: true},
-		"one meta":  {harm: func(raw []byte) []byte { clear(raw[16 : page/2]); return raw }, maxRecords: 2, healthy: true},
-		"two metas": {harm: func(raw []byte) []byte { clear(raw[:2*page]); return raw }, cause: "invalid database"},
+		"nothing":    {harm: func(raw []byte) []byte { return raw }, healthy: true},
+		"one meta":   {harm: func(raw []byte) []byte { clear(raw[16 : page/2]); return raw }, cause: "one of the two meta pages"},
+		"other meta": {harm: func(raw []byte) []byte { clear(raw[page+16 : page*2]); return raw }, cause: "one of the two meta pages"},
+		"two metas":  {harm: func(raw []byte) []byte { clear(raw[:2*page]); return raw }, cause: "both meta pages"},
 		"empty": {harm: func([]byte) []byte { return nil }, maxRecords: len(tm.records), maxMarks: tickets,
 			cause: "the file is empty"},
 		"another file": {harm: func([]byte) []byte { return bytes.Repeat([]byte("x"), 50_000) }, maxRecords: len(tm.records), maxMarks: tickets,
-			cause: "invalid database"},
+			cause: "both meta pages"},
 		"cut in half": {harm: func(raw []byte) []byte { return raw[:len(raw)/2/page*page] }, maxRecords: len(tm.records), maxMarks: tickets,
 			cause: "cut off"},
 		"cut within a page": {harm: func(raw []byte) []byte { return raw[:len(raw)-page-100] }, maxRecords: 10, maxMarks: 10, cause: "cut off"},
@@ -187,7 +189,7 @@ func TestDamage(t *testing.T) {
 				t.Errorf("lost %d records and %d marks, at most %d and %d may be", lostRecords, lostMarks, tc.maxRecords, tc.maxMarks)
 			}
 			aside := damagedAside(t, opts.Dir)
-			if name == "nothing" || name == "one meta" {
+			if name == "nothing" {
 				if len(aside) != 0 || len(j.Status().Problems) != 0 {
 					t.Errorf("a healthy file was moved aside: %v %q", aside, j.Status().Problems)
 				}
@@ -231,14 +233,13 @@ func flip(text string, nth int) func([]byte) []byte {
 	}
 }
 
-// TestDamageAnywhere flips one byte at random. What the journal says afterwards
-// is right or missing with a problem that says so, never wrong, and one byte
-// costs one record at most.
+// TestDamageAnywhere flips one byte at random. It costs nothing: what the journal
+// says afterwards is what it said before.
 func TestDamageAnywhere(t *testing.T) {
 	t.Parallel()
 	tm := makeTemplate(t)
 	rescues := 0
-	for range 60 {
+	for range 20 {
 		at := rand.IntN(len(tm.raw))
 		opts := tm.write(t, func(raw []byte) []byte {
 			raw[at] ^= byte(1 + rand.IntN(255))
@@ -251,7 +252,7 @@ func TestDamageAnywhere(t *testing.T) {
 		lostRecords, lostMarks := tm.compare(t, j)
 		aside := len(damagedAside(t, opts.Dir))
 		rescues += aside
-		if lostRecords > 1 || lostMarks > 1 || (lostRecords+lostMarks > 0 && aside == 0) {
+		if lostRecords > 0 || lostMarks > 0 {
 			t.Errorf("byte %d: lost %d records and %d marks, %d files aside", at, lostRecords, lostMarks, aside)
 		}
 		if s := j.Status(); aside > 0 && len(s.Problems) == 0 {
@@ -402,7 +403,7 @@ func TestScrubbedEntriesStayAway(t *testing.T) {
 	if got := len(history(t, j)); got != 1 {
 		t.Errorf("history holds %d records, want 1", got)
 	}
-	if m := mark(t, j, 2); m != (scanner.Mark{}) {
+	if m := mark(t, j, 2); m != (scanner.Mark{Unproven: true}) {
 		t.Errorf("the failed entry left a mark: %+v", m)
 	}
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
+
+	"github.com/google/uuid" // ids that are unique over all devices
 
 	"usher/scanner"
 )
@@ -12,35 +15,45 @@ import (
 // from outside: an admission behind it waits for no more.
 const settleChunk = 200
 
+// Sending is one entry that is about to leave.
+type Sending struct {
+	Seq uint64
+	// As is the scan's time as the vendor is told it.
+	As time.Time
+}
+
 // Settlement is the end of one upload item.
 type Settlement struct {
 	Seq uint64
 	// To is the new fate: taken, confirmed, conflict, parked, undone,
 	// acknowledged. FatePending means that the vendor definitely did not take
 	// it: it stays, and its latest sending does not count. That of a parked one
-	// does not either.
+	// does not either. Once no sending counts, the time it was sent as is free.
 	To scanner.Fate
 	// Detail is the vendor's own words, as plain text.
 	Detail string
 }
 
-// Sent marks entries before their batch leaves. Errors: ErrChanged where one of
+// Sent marks entries before their batch leaves, each with the time that the
+// vendor is told: after a crash both are known. Errors: ErrChanged where one of
 // them is no longer pending: nothing was written, read the outbox again.
-func (j *Journal) Sent(ctx context.Context, seqs []uint64) error {
-	return j.submit(ctx, &request{apply: func(b *batch) error {
-		recs := make([]logEntry, len(seqs))
-		fates := make([]fateEntry, len(seqs))
-		for i, seq := range seqs {
+func (j *Journal) Sent(ctx context.Context, list []Sending) error {
+	return j.submit(ctx, &request{ends: true, apply: func(b *batch) error {
+		recs := make([]logEntry, len(list))
+		fates := make([]fateEntry, len(list))
+		for i, s := range list {
 			var err error
-			if recs[i], fates[i], err = b.entry(seq); err != nil {
+			if recs[i], fates[i], err = b.entry(s.Seq); err != nil {
 				return err
 			}
 			if fates[i].Fate != scanner.FatePending {
-				return fmt.Errorf("record %d is %q: %w", seq, fates[i].Fate, scanner.ErrChanged)
+				return fmt.Errorf("record %d is %q: %w", s.Seq, fates[i].Fate, scanner.ErrChanged)
 			}
 		}
-		for i := range seqs {
+		now := b.j.now()
+		for i, s := range list {
 			fates[i].Sent++
+			fates[i].SentAs, fates[i].At = s.As, now
 			if err := b.putFate(&recs[i].Record, fates[i]); err != nil {
 				return fatal(err)
 			}
@@ -59,7 +72,7 @@ func (j *Journal) Settle(ctx context.Context, list []Settlement) error {
 			return fmt.Errorf("settle record %d as %q: %w", s.Seq, s.To, scanner.ErrNotPossible)
 		}
 	}
-	return j.submit(ctx, &request{apply: func(b *batch) error {
+	return j.submit(ctx, &request{ends: true, apply: func(b *batch) error {
 		for _, s := range list {
 			if err := b.settle(s); err != nil {
 				return fatal(err)
@@ -80,7 +93,9 @@ func (b *batch) settle(s Settlement) error {
 		return nil
 	}
 	if s.To == scanner.FatePending || s.To == scanner.FateParked {
-		f.Sent = max(0, f.Sent-1)
+		if f.Sent = max(0, f.Sent-1); f.Sent == 0 {
+			f.SentAs = time.Time{}
+		}
 	}
 	f.Fate, f.At, f.Detail, f.By = s.To, b.j.now(), s.Detail, ""
 	return b.turn(&rec, f)
@@ -128,10 +143,30 @@ func (j *Journal) Confirm(ctx context.Context, seq uint64) error {
 	return j.Settle(ctx, []Settlement{{Seq: seq, To: scanner.FateConfirmed}})
 }
 
-// Requeue puts a parked movement back into the outbox, on behalf of a person.
-// Errors: ErrUnknown, ErrNotPossible where it is not parked, ErrNotStored.
+// NeverSent takes the doubt off a pending entry: no call for it has reached the
+// vendor, so that a duplicate there is somebody else's. What is no longer pending
+// is left as it is.
+func (j *Journal) NeverSent(ctx context.Context, seq uint64) error {
+	return j.submit(ctx, &request{apply: func(b *batch) error {
+		rec, f, err := b.entry(seq)
+		if isMissing(err) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if f.Fate != scanner.FatePending {
+			return nil
+		}
+		f.Doubtless = true
+		return fatal(b.putFate(&rec.Record, f))
+	}})
+}
+
+// Requeue puts a parked movement back into the outbox, on behalf of a person,
+// and writes into history who it was. Errors: ErrUnknown, ErrNotPossible where it
+// is not parked, ErrNotStored.
 func (j *Journal) Requeue(ctx context.Context, seq uint64, by string) error {
-	return j.submit(ctx, &request{apply: func(b *batch) error { return b.requeue(seq, by) }})
+	return j.submit(ctx, &request{ends: true, apply: func(b *batch) error { return b.requeue(seq, by) }})
 }
 
 func (b *batch) requeue(seq uint64, by string) error {
@@ -142,8 +177,27 @@ func (b *batch) requeue(seq uint64, by string) error {
 	if f.Fate != scanner.FateParked {
 		return fmt.Errorf("record %d is not parked: %w", seq, scanner.ErrNotPossible)
 	}
+	if err := b.witness(scanner.KindRequeue, &rec, by, "Requeued by "+by+": goes to the vendor again"); err != nil {
+		return err
+	}
 	f.Fate, f.At, f.By = scanner.FatePending, b.j.now(), by
 	return b.turn(&rec, f)
+}
+
+// witness writes into history what a person decided about a movement: its fate
+// tells only the last of them. It comes before the change itself, so that an
+// error leaves nothing behind.
+func (b *batch) witness(kind scanner.Kind, of *logEntry, by, text string) error {
+	rec := logEntry{Sealed: of.Sealed, Record: scanner.Record{
+		Seq: b.nextSeq(), ID: uuid.NewString(), Kind: kind, Scope: of.Scope, Origin: of.Origin, Scanner: of.Scanner,
+		Code: of.Code, Direction: of.Direction, Mode: scanner.Offline, Message: text, By: by, Of: of.Seq,
+		TicketID: of.TicketID, Event: of.Event,
+	}}
+	if clock := b.j.opts.Clock; clock != nil {
+		rec.At = clock.Now()
+		rec.True = clock.True(rec.At)
+	}
+	return b.appendRecord(&rec)
 }
 
 // RequeueAll puts every parked movement back and says how many. What a person
@@ -155,7 +209,7 @@ func (j *Journal) RequeueAll(ctx context.Context, by string) (int, error) {
 		chunk := seqs[:min(settleChunk, len(seqs))]
 		seqs = seqs[len(chunk):]
 		done := 0
-		err := j.submit(ctx, &request{apply: func(b *batch) error {
+		err := j.submit(ctx, &request{ends: true, apply: func(b *batch) error {
 			done = 0
 			for _, seq := range chunk {
 				err := b.requeue(seq, by)
@@ -177,10 +231,10 @@ func (j *Journal) RequeueAll(ctx context.Context, by string) (int, error) {
 }
 
 // Acknowledge says that a person has seen what the vendor will not take, or a
-// conflict: it no longer counts, and the vendor judges the ticket again. Errors:
-// ErrUnknown, ErrNotPossible where it is neither, ErrNotStored.
+// conflict: it no longer counts, and the vendor judges the ticket again. History
+// says who. Errors: ErrUnknown, ErrNotPossible where it is neither, ErrNotStored.
 func (j *Journal) Acknowledge(ctx context.Context, seq uint64, by string) error {
-	return j.submit(ctx, &request{apply: func(b *batch) error {
+	return j.submit(ctx, &request{ends: true, apply: func(b *batch) error {
 		rec, f, err := b.entry(seq)
 		if err != nil {
 			return err
@@ -188,11 +242,19 @@ func (j *Journal) Acknowledge(ctx context.Context, seq uint64, by string) error 
 		f.At, f.By = b.j.now(), by
 		switch f.Fate {
 		case scanner.FateParked:
+			err := b.witness(scanner.KindAcknowledge, &rec, by, "Acknowledged by "+by+": no longer owed to the vendor")
+			if err != nil {
+				return err
+			}
 			f.Fate = scanner.FateAcknowledged
 			return b.turn(&rec, f)
 		case scanner.FateConflict:
+			err := b.witness(scanner.KindAcknowledge, &rec, by, "Acknowledged by "+by+": the conflict was looked at")
+			if err != nil {
+				return err
+			}
 			// The vendor holds the movement: its fate stays what it is.
-			return b.putFate(&rec.Record, f)
+			return fatal(b.putFate(&rec.Record, f))
 		}
 		return fmt.Errorf("record %d is neither parked nor a conflict: %w", seq, scanner.ErrNotPossible)
 	}})

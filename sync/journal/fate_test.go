@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.etcd.io/bbolt"
+	"pgregory.net/rapid"
 
 	"usher/scanner"
 )
@@ -99,7 +102,7 @@ func TestSentEntriesAreNotWithdrawn(t *testing.T) {
 		_, err := j.Commit(ctx, ch)
 		return err
 	}
-	if err := j.Sent(ctx, []uint64{seq}); err != nil {
+	if err := j.Sent(ctx, sendings(seq)); err != nil {
 		t.Fatal(err)
 	}
 	if err := withdraw(); !errors.Is(err, scanner.ErrNotPossible) {
@@ -112,7 +115,7 @@ func TestSentEntriesAreNotWithdrawn(t *testing.T) {
 	if err := withdraw(); err != nil {
 		t.Errorf("withdrawing what came back: %v", err)
 	}
-	if err := j.Sent(ctx, []uint64{seq}); !errors.Is(err, scanner.ErrChanged) {
+	if err := j.Sent(ctx, sendings(seq)); !errors.Is(err, scanner.ErrChanged) {
 		t.Errorf("sending what was withdrawn: %v", err)
 	}
 	if e, err := j.Entry(seq); err != nil || e.Sent != 0 || e.Fate != scanner.FateWithdrawn {
@@ -202,5 +205,194 @@ func TestTallies(t *testing.T) {
 	j = open(t, opts)
 	if diff := cmp.Diff(want, j.Status().Tallies); diff != "" {
 		t.Errorf("tallies after a crash:\n%s", diff)
+	}
+}
+
+// A fate tells the last person who decided; history tells all of them, and nothing
+// is decided that it does not tell.
+func TestHistoryTellsWhoDecided(t *testing.T) {
+	ctx := context.Background()
+	opts := options(t.TempDir())
+	j := open(t, opts)
+	seq, conflict := admit(t, j, 1, scanner.FatePending), admit(t, j, 2, scanner.FatePending)
+	another := admit(t, j, 3, scanner.FateParked)
+	park := []Settlement{{Seq: seq, To: scanner.FateParked, Detail: "no"}, {Seq: conflict, To: scanner.FateConflict}}
+	do := func(errs ...error) {
+		t.Helper()
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := j.Status().Tallies
+	do(j.Settle(ctx, park))
+	do(j.Requeue(ctx, seq, "ann"), j.Settle(ctx, park[:1]))
+	n, err := j.RequeueAll(ctx, "ben")
+	do(err, j.Settle(ctx, append(park[:1], Settlement{Seq: another, To: scanner.FateTaken})))
+	do(j.Acknowledge(ctx, seq, "eve"), j.Acknowledge(ctx, conflict, "fay"))
+	if n != 2 {
+		t.Errorf("%d requeued, want 2", n)
+	}
+	// Refused, and so not told.
+	for _, err := range []error{j.Requeue(ctx, seq, "gus"), j.Acknowledge(ctx, another, "gus"), j.Requeue(ctx, 99, "gus")} {
+		if err == nil {
+			t.Error("decided what cannot be")
+		}
+	}
+
+	type decision struct {
+		Kind scanner.Kind
+		By   string
+		Of   uint64
+	}
+	want := []decision{
+		{scanner.KindRequeue, "ann", seq}, {scanner.KindRequeue, "ben", seq}, {scanner.KindRequeue, "ben", another},
+		{scanner.KindAcknowledge, "eve", seq}, {scanner.KindAcknowledge, "fay", conflict},
+	}
+	check := func(when string) {
+		t.Helper()
+		var got []decision
+		ids := map[string]bool{}
+		for _, e := range history(t, j) {
+			if e.Of == 0 {
+				continue
+			}
+			got = append(got, decision{e.Kind, e.By, e.Of})
+			of, err := j.Entry(e.Of)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.Code != of.Code || e.Scope != of.Scope || e.Direction != of.Direction || e.Scanner != of.Scanner || e.Ticket == nil || *e.Ticket != *of.Ticket {
+				t.Errorf("%s: %s of %d is about %+v", when, e.Kind, e.Of, e.Record)
+			}
+			if ids[e.ID] || e.ID == "" || e.At == (scanner.Stamp{}) || e.Verdict != "" || e.Fate != scanner.FateNone {
+				t.Errorf("%s: %s of %d is kept as %+v", when, e.Kind, e.Of, e)
+			}
+			ids[e.ID] = true
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", when, diff)
+		}
+		if diff := cmp.Diff(before, j.Status().Tallies); diff != "" {
+			t.Errorf("%s: counted as scans (-want +got):\n%s", when, diff)
+		}
+		if recent, _ := j.Recent(); recent["lane-1"].Seq != another {
+			t.Errorf("%s: the newest admission is %d, want %d", when, recent["lane-1"].Seq, another)
+		}
+	}
+	check("at once")
+	closeAndCheck(t, j)
+	j = open(t, opts)
+	check("after a restart")
+}
+
+// A decision that the disk refused is neither done nor told.
+func TestADecisionIsStoredWithItsRecordOrNotAtAll(t *testing.T) {
+	ctx := context.Background()
+	for name, decide := range map[string]func(*Journal, uint64) error{
+		"requeue":     func(j *Journal, seq uint64) error { return j.Requeue(ctx, seq, "ann") },
+		"requeue all": func(j *Journal, _ uint64) error { _, err := j.RequeueAll(ctx, "ann"); return err },
+		"acknowledge": func(j *Journal, seq uint64) error { return j.Acknowledge(ctx, seq, "ann") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := open(t, options(t.TempDir()))
+			seq := admit(t, j, 1, scanner.FateParked)
+			for _, fault := range []func(*bbolt.Tx) error{broken, liar} {
+				j.db.commit = fault
+				if err := decide(j, seq); !errors.Is(err, scanner.ErrNotStored) {
+					t.Fatalf("on a failing disk: %v", err)
+				}
+				check := func() {
+					t.Helper()
+					if got := fateOf(t, j, seq); got != scanner.FateParked || len(history(t, j)) != 1 {
+						t.Errorf("it is %q, and history has %d records", got, len(history(t, j)))
+					}
+				}
+				check()
+				// The disk is well again, and what the failed commit left is put back.
+				if err := j.flush(ctx); err != nil {
+					t.Fatal(err)
+				}
+				if err := j.submit(ctx, &request{}); err != nil {
+					t.Fatal(err)
+				}
+				check()
+			}
+			if err := decide(j, seq); err != nil {
+				t.Fatal(err)
+			}
+			if len(history(t, j)) != 2 {
+				t.Errorf("history has %d records", len(history(t, j)))
+			}
+		})
+	}
+}
+
+// The time that the vendor was told stands for as long as a sending may have
+// reached it, over any restart.
+func TestTheTimeSentAs(t *testing.T) {
+	ctx := context.Background()
+	send := func(as time.Time) func(*Journal, uint64) error {
+		return func(j *Journal, seq uint64) error { return j.Sent(ctx, []Sending{{Seq: seq, As: as}}) }
+	}
+	settle := func(to scanner.Fate) func(*Journal, uint64) error {
+		return func(j *Journal, seq uint64) error { return j.Settle(ctx, []Settlement{{Seq: seq, To: to}}) }
+	}
+	requeue := func(j *Journal, seq uint64) error { return j.Requeue(ctx, seq, "ann") }
+	one := noon.Add(1500*time.Millisecond + 1)
+	type step = func(*Journal, uint64) error
+	for name, tc := range map[string]struct {
+		steps []step
+		want  time.Time
+	}{
+		"never sent":                  {nil, time.Time{}},
+		"sent":                        {[]step{send(one)}, one},
+		"sent, and not taken":         {[]step{send(one), settle(scanner.FatePending)}, time.Time{}},
+		"sent, and parked":            {[]step{send(one), settle(scanner.FateParked)}, time.Time{}},
+		"lost, and then not taken":    {[]step{send(one), send(one), settle(scanner.FatePending)}, one},
+		"lost, then parked, requeued": {[]step{send(one), send(one), settle(scanner.FateParked), requeue}, one},
+		"taken":                       {[]step{send(one), settle(scanner.FateTaken)}, one},
+		"not taken, then as another":  {[]step{send(one), settle(scanner.FatePending), send(noon)}, noon},
+	} {
+		t.Run(name, func(t *testing.T) {
+			opts := options(t.TempDir())
+			j := open(t, opts)
+			seq := admit(t, j, 1, scanner.FatePending)
+			for _, step := range tc.steps {
+				if err := step(j, seq); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, when := range []string{"at once", "after a restart"} {
+				if e, err := j.Entry(seq); err != nil || !e.SentAs.Equal(tc.want) {
+					t.Errorf("%s: sent as %v, %v, want %v", when, e.SentAs, err, tc.want)
+				}
+				closeAndCheck(t, j)
+				j = open(t, opts)
+			}
+		})
+	}
+}
+
+// sendings are entries that leave as scanned at noon.
+func sendings(seqs ...uint64) []Sending {
+	list := make([]Sending, len(seqs))
+	for i, seq := range seqs {
+		list[i] = Sending{Seq: seq, As: noon}
+	}
+	return list
+}
+
+// audited takes the newest records, which must be a person's decisions about
+// others, into the model's history.
+func (m *model) audited(t *rapid.T, kind scanner.Kind, by string, of ...uint64) {
+	newest, err := m.j.Since(context.Background(), m.maxSeq, 1000)
+	if err != nil || len(newest) != len(of) {
+		t.Fatalf("%d records of %s %v, %v", len(newest), kind, of, err)
+	}
+	for i, e := range newest {
+		if e.Kind != kind || e.By != by || e.Of != of[i] || e.Movement() || e.Verdict != "" {
+			t.Fatalf("%s %d by %s is kept as %+v", kind, of[i], by, e.Record)
+		}
+		m.appended(t, e.Seq, e.Record)
 	}
 }

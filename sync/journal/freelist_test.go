@@ -44,7 +44,7 @@ func TestZeroedFreelist(t *testing.T) {
 
 // TestZeroedFreelistAfterAFailedCommit: the reopening meets it.
 func TestZeroedFreelistAfterAFailedCommit(t *testing.T) {
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	j := open(t, opts)
 	for n := range 20 {
 		admit(t, j, n, "pending")

@@ -93,6 +93,23 @@ func (s sealer) Open(sealed []byte) ([]byte, error) {
 
 var scope = scanner.Scope{Vendor: "acme", Account: "7", Event: "show"}
 
+// stateDir is a directory for a journal. Whatever the test leaves there is
+// checked when it has ended, also what it did not close or opened itself.
+func stateDir(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	t.Cleanup(func() { checkLeft(t, dir) })
+	return dir
+}
+
+// checkLeft checks a journal that a test has left, if it left any.
+func checkLeft(t testing.TB, dir string) {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(dir, fileName)); err == nil {
+		checkFile(t, dir)
+	}
+}
+
 func options(dir string) Options {
 	return Options{
 		Dir: dir, Clock: newClock(), Sealer: sealer(0x5a), KeyCheck: []byte("key-1"),
@@ -111,9 +128,11 @@ func open(t testing.TB, opts Options) *Journal {
 	return j
 }
 
-// reopen opens a journal that the test closes itself.
+// reopen opens a journal that the test closes itself; what it left is checked
+// when the test ends.
 func reopen(t testing.TB, opts Options) *Journal {
 	t.Helper()
+	t.Cleanup(func() { checkLeft(t, opts.Dir) })
 	j, err := Open(opts)
 	if err != nil {
 		t.Fatal(err)
@@ -158,10 +177,9 @@ func checkFile(t reporter, dir string) {
 	if _, _, err := load(s, nil); err != nil {
 		t.Errorf("load: %v", err)
 	}
-	found := newSalvaged()
-	whole, err := walk(filepath.Join(dir, fileName), found)
-	if err != nil || len(whole) != len(buckets()) {
-		t.Errorf("walk read %d of %d buckets, %v", len(whole), len(buckets()), err)
+	found, err := salvagePath(filepath.Join(dir, fileName))
+	if err != nil || !found.allWhole() {
+		t.Errorf("salvage read %v whole, %v", found.whole, err)
 	}
 }
 

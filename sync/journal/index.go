@@ -83,9 +83,12 @@ func (ix *index) settle(seq uint64, o owed, h hint) {
 }
 
 // forget drops what a pruned record left. An event's tally goes with its last
-// record.
-func (ix *index) forget(seq uint64) {
+// record, unless it is to stay.
+func (ix *index) forget(seq uint64, tallied bool) {
 	delete(ix.conflicts, seq)
+	if tallied {
+		return
+	}
 	maps.DeleteFunc(ix.tallies, func(_ string, t *tally) bool { return t.Last <= seq })
 }
 

@@ -9,7 +9,28 @@
 // never waits for others. After any commit error the file is closed, opened
 // again and everything the failed transaction may have left is put back, in a
 // transaction of its own, before the next commit is taken; until then reads
-// answer from the state that was known to be good.
+// answer from the state that was known to be good. What failed is noted beside the
+// journal first (doubt.go), so that a death before the repair does not make it
+// count.
+//
+// # A full disk
+//
+// The file is given its blocks ahead of its commits, and a part of them is kept for
+// what ends things: on a full disk nothing new is stored, and all that was stored
+// can be sent, settled and acknowledged (room.go). Before it comes to that, the
+// oldest settled history gives way, never what is owed, parked or kept, nor a mark
+// (giveway.go). With room again, work goes on by itself.
+//
+// # Promises and their tests
+//
+//	answers as its model does, whatever fails       TestModel
+//	every green is there once after SIGKILL         TestKill
+//	a failed commit counts for nothing, also after
+//	a death before its repair                       TestFaultAtEveryCall, TestKilledInDoubt, TestAnOldNoteOfDoubt
+//	what was stored can be ended on a full disk     TestReserve
+//	history gives way before a scan does            TestHistoryGivesWay, TestNothingToGive, TestGivenWithItsMark
+//	room returns and work goes on                   TestRoomReturns
+//	a file cut off under it never blocks a caller   TestCutOffUnderARunningJournal
 //
 // # The file
 //
@@ -31,10 +52,23 @@
 //
 // # Damage
 //
+// The pages are looked at before bbolt meets them (pages.go): it would follow a
+// branch that leads back until the process dies, write over pages that are in use,
+// and go on with the older meta page as if the last commit had never been. One
+// wrong byte, wherever it is, costs nothing (TestAnyFlipCostsNothing): a record of
+// which one byte is wrong is mended by its checksum (mend.go).
+//
 // A file that cannot be read is moved aside as journal.db.damaged-TIME and
 // never deleted. A new one is made of what its trees, and failing those a scan
-// of its bytes, still give (rescue.go); [Status] says so for as long as the
-// damaged file lies in the directory.
+// of its bytes, still give (rescue.go); [Status], and [Damage] for a device that
+// is not running, say what was carried over and which numbers are missing for as
+// long as the damaged file lies in the directory. As long, where it cannot be
+// proven that every mark was carried over, a ticket without one is Unproven: for a
+// supervisor, where the vendor does not answer. A person who moves the file away
+// ends that.
+//
+// A file that is deleted or replaced while it is open is written anew under its
+// name before the next commit, from the descriptor that still has it.
 //
 // # Whole codes
 //
@@ -90,7 +124,7 @@ type Options struct {
 //
 // Locks: qmu, dbmu and mu are never held across I/O, with one exception: the
 // leader holds dbmu for writing while it replaces the store. Where two are
-// held, dbmu comes before mu.
+// held, dbmu comes before mu, and giving and growing before both.
 type Journal struct {
 	opts     Options
 	path     string
@@ -115,16 +149,33 @@ type Journal struct {
 	leading bool
 	closed  bool
 
-	// failure is why the last commit failed; only the leader touches it.
-	failure error
+	// failure is why the last commit failed, doubtID names its note, scrubbed the
+	// last that was taken back; stale: the index holds what is to be taken back.
+	// created is the identity of the file. Only the leader touches them, and Open.
+	failure  error
+	stale    bool
+	doubtID  uint64
+	scrubbed uint64
+	created  time.Time
+
+	// growing is held while the file is given blocks, giving while history gives
+	// way. Nobody waits for either who has not met the end of the room.
+	growing sync.Mutex
+	giving  sync.Mutex
+	room    room
+	// orphan is an open file that lost its name, until what it holds has one again.
+	// Only the leader touches it.
+	orphan *os.File
 
 	// noted wakes Run: there are notes to write, or writing failed.
 	noted chan struct{}
 
 	// mu guards what is known without the disk.
-	mu      sync.Mutex
-	index   *index
-	notes   []scanner.Record
+	mu    sync.Mutex
+	index *index
+	notes []scanner.Record
+	// moved are the marks that some of the notes bring along, by their numbers.
+	moved   map[uint64]scanner.Mark
 	dropped int
 	next    uint64
 	// flying is the first number given to a commit that has not ended; zero:
@@ -135,10 +186,21 @@ type Journal struct {
 	newest   scanner.Stamp
 	attempt  uint64
 	// state of the store in words, for Status.
-	unwritable   error
+	unwritable error
+	// full is why the file cannot grow; lean: there is room only for what ends
+	// things; spare is the room over the reserve, in bytes.
+	full  error
+	lean  bool
+	spare int64
+	// given tells what of the history gave way since the file could not grow.
+	given        given
 	rescues      []rescued
 	damagedFiles []damagedFile
-	keyDiffers   bool
+	// unproven: marks may be lost with what a damaged file held. rewritten are files
+	// that lost their names and were written anew.
+	unproven   bool
+	rewritten  []*rescued
+	keyDiffers bool
 	// commits counts transactions.
 	commits uint64
 }
@@ -155,8 +217,8 @@ func Open(opts Options) (*Journal, error) {
 	if err := prepareDir(opts.Dir); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	if err := j.openOrCreate(); err != nil {
-		return nil, fmt.Errorf("journal: %w", err)
+	if err := errors.Join(j.openOrCreate(), j.prepareDoubt()); err != nil {
+		return nil, errors.Join(fmt.Errorf("journal: %w", err), j.closeStore())
 	}
 	if err := j.begin(); err != nil {
 		return nil, errors.Join(fmt.Errorf("journal: %w", err), j.closeStore())
@@ -174,8 +236,10 @@ func newJournal(opts Options) *Journal {
 		path:  filepath.Join(opts.Dir, fileName),
 		log:   log,
 		noted: make(chan struct{}, 1),
+		moved: map[uint64]scanner.Mark{},
 		next:  1,
 		index: newIndex(),
+		room:  roomOf(opts.MaxSize),
 	}
 }
 
@@ -193,15 +257,21 @@ func prepareDir(dir string) error {
 // openOrCreate leaves j with a store and an index.
 func (j *Journal) openOrCreate() error {
 	info, err := os.Stat(j.path)
+	if _, link := os.Readlink(j.path); err != nil && link == nil {
+		return j.rescue(damaged("%s is a link that leads nowhere", fileName))
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return j.create()
 	case err != nil:
 		return err
 	}
-	if info.Size() == 0 {
+	switch {
+	case !info.Mode().IsRegular():
+		err = damaged("%s is no file but %s", fileName, info.Mode())
+	case info.Size() == 0:
 		err = damaged("the file is empty")
-	} else {
+	default:
 		err = j.openExisting()
 	}
 	if errors.Is(err, ErrDamaged) {
@@ -225,9 +295,10 @@ func (j *Journal) create() error {
 
 // newStore makes an empty journal beside the real one.
 func (j *Journal) newStore() (*store, error) {
-	return createStore(filepath.Join(j.opts.Dir, newName), storeOptions{maxSize: j.opts.MaxSize}, func(tx *bbolt.Tx) error {
+	j.created = j.now()
+	return createStore(filepath.Join(j.opts.Dir, newName), storeOptions{}, func(tx *bbolt.Tx) error {
 		raw, err := encode(kindIdentity, hintNone, keyIdentity, identity{
-			Schema: schema, Created: j.now(), KeyCheck: j.opts.KeyCheck,
+			Schema: schema, Created: j.created, KeyCheck: j.opts.KeyCheck,
 		})
 		if err != nil {
 			return err
@@ -237,7 +308,7 @@ func (j *Journal) newStore() (*store, error) {
 }
 
 func (j *Journal) openExisting() error {
-	s, err := openStore(j.path, storeOptions{maxSize: j.opts.MaxSize})
+	s, err := openStore(j.path, storeOptions{})
 	if err != nil {
 		return err
 	}
@@ -247,19 +318,31 @@ func (j *Journal) openExisting() error {
 	if err := j.use(s); err != nil {
 		return errors.Join(err, s.close())
 	}
+	if err := errors.Join(j.recallDoubt(j.scrubbed), j.takeBack()); err != nil {
+		return errors.Join(err, j.closeStore())
+	}
 	return nil
 }
 
-// use loads the store's index and makes it the journal's store.
+// use loads the store's index, makes it the journal's store and gives it room.
 func (j *Journal) use(s *store) error {
 	s.path = j.path
 	ix, loaded, err := load(s, j.opts.Sealer)
 	if err != nil {
 		return err
 	}
+	j.take(s, ix, loaded)
+	if j.readOnly {
+		return nil
+	}
+	return j.furnish(s)
+}
+
+func (j *Journal) take(s *store, ix *index, loaded loaded) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.db, j.index = s, ix
+	j.scrubbed = loaded.scrubbed
 	j.next = max(j.next, loaded.next)
 	j.reserved = loaded.next
 	j.upto = loaded.upto
@@ -268,7 +351,6 @@ func (j *Journal) use(s *store) error {
 	if loaded.newest.Boot != "" && j.newest.Boot == "" {
 		j.newest = loaded.newest
 	}
-	return nil
 }
 
 // checkIdentity proves that the file is a journal this usher can read.
@@ -298,6 +380,7 @@ func (j *Journal) checkIdentity(s *store) error {
 		if err != nil {
 			return err
 		}
+		j.created = id.Created
 		j.keyDiffers = string(id.KeyCheck) != string(j.opts.KeyCheck)
 		switch id.Schema {
 		case schema:
@@ -313,7 +396,7 @@ func (j *Journal) begin() error {
 	if err := j.findDamaged(); err != nil {
 		return err
 	}
-	err := j.submit(context.Background(), &request{apply: func(b *batch) error {
+	err := j.submit(context.Background(), &request{ends: true, apply: func(b *batch) error {
 		if !j.keyDiffers {
 			return nil
 		}
@@ -341,7 +424,7 @@ func (j *Journal) Close() error {
 	ctx := context.Background()
 	// What this cannot move, the next opening reads from the log.
 	_ = j.moveMarks(ctx, marksAtLast)
-	err := j.submit(ctx, &request{last: true, snapshot: true, marks: marksAtLast})
+	err := j.submit(ctx, &request{ends: true, last: true, snapshot: true, marks: marksAtLast})
 	if errors.Is(err, errClosed) {
 		return nil
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 func TestCommitIsThereAfterReopen(t *testing.T) {
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	j := open(t, opts)
 	seq := admit(t, j, 1, scanner.FatePending)
 	want, wantFate, err := j.Record(seq)
@@ -59,7 +59,7 @@ func TestCommitIsThereAfterReopen(t *testing.T) {
 func TestCommitRefusesWhatChanged(t *testing.T) {
 	ctx := context.Background()
 	c := newClock()
-	j := open(t, options(t.TempDir()))
+	j := open(t, options(stateDir(t)))
 	stale := entryChange(t, j, c, 1, scanner.FatePending)
 	first := admit(t, j, 1, scanner.FatePending)
 	before := len(history(t, j))
@@ -104,7 +104,7 @@ func TestCommitRefusesWhatChanged(t *testing.T) {
 
 func TestNotesAreReadableBeforeTheyAreWritten(t *testing.T) {
 	c := newClock()
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	j := open(t, opts)
 	a := j.Note(refusal(c, 1))
 	b := admit(t, j, 2, scanner.FatePending)
@@ -151,7 +151,7 @@ func seqsOf(list []Entry) []uint64 {
 }
 
 func TestNotesHoldAnything(t *testing.T) {
-	j := open(t, options(t.TempDir()))
+	j := open(t, options(stateDir(t)))
 	rec := refusal(newClock(), 1)
 	rec.Code = scanner.Code("\xff\xfe" + strings.Repeat("x", 1<<20))
 	rec.Upload = []byte("{")
@@ -171,7 +171,7 @@ func TestNotesHoldAnything(t *testing.T) {
 
 func TestNotesAreBounded(t *testing.T) {
 	c := newClock()
-	j := open(t, options(t.TempDir()))
+	j := open(t, options(stateDir(t)))
 	first := j.Note(refusal(c, 1))
 	for range maxNotes {
 		j.Note(refusal(c, 2))
@@ -186,7 +186,7 @@ func TestNotesAreBounded(t *testing.T) {
 
 func TestRunWritesNotesAndKeepsOpeningFast(t *testing.T) {
 	c := newClock()
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	j := open(t, opts)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -228,7 +228,7 @@ func eventually(t *testing.T, ok func() bool) {
 
 func TestRecent(t *testing.T) {
 	c := newClock()
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	j := open(t, opts)
 	admit(t, j, 1, scanner.FatePending)
 	c2 := j.opts.Clock.(*clock)
@@ -261,7 +261,7 @@ func TestRecent(t *testing.T) {
 func TestOpenSaysWhatToDo(t *testing.T) {
 	t.Run("held by another", func(t *testing.T) {
 		t.Parallel()
-		j := open(t, options(t.TempDir()))
+		j := open(t, options(stateDir(t)))
 		_, err := Open(options(j.opts.Dir))
 		if err == nil || !strings.Contains(err.Error(), "is usher running already") {
 			t.Errorf("second open: %v", err)
@@ -282,7 +282,7 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 		}
 	})
 	t.Run("closed", func(t *testing.T) {
-		j := open(t, options(t.TempDir()))
+		j := open(t, options(stateDir(t)))
 		ch := entryChange(t, j, newClock(), 1, scanner.FatePending)
 		if err := j.Close(); err != nil {
 			t.Fatal(err)
@@ -300,7 +300,7 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 }
 
 func TestAnotherDeviceKey(t *testing.T) {
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	j := open(t, opts)
 	seq := admit(t, j, 1, scanner.FatePending)
 	closeAndCheck(t, j)
@@ -326,7 +326,7 @@ func TestAnotherDeviceKey(t *testing.T) {
 }
 
 func TestNothingSealedLiesInTheClear(t *testing.T) {
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	j := open(t, opts)
 	admit(t, j, 1, scanner.FatePending)
 	closeAndCheck(t, j)
@@ -343,7 +343,7 @@ func TestNothingSealedLiesInTheClear(t *testing.T) {
 }
 
 func TestReadOnly(t *testing.T) {
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	j := open(t, opts)
 	admit(t, j, 1, scanner.FatePending)
 	j.Note(refusal(newClock(), 2))
@@ -383,7 +383,7 @@ func TestReadOnly(t *testing.T) {
 }
 
 func TestOfTicketAndMemory(t *testing.T) {
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	j := open(t, opts)
 	a := admit(t, j, 1, scanner.FatePending)
 	admit(t, j, 11, scanner.FatePending)
@@ -424,7 +424,7 @@ func TestOfTicketAndMemory(t *testing.T) {
 // lower seq only once it is on the disk; a follower must meet both.
 func TestSinceLeavesNothingOut(t *testing.T) {
 	ctx := context.Background()
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	c := opts.Clock.(*clock)
 	j := open(t, opts)
 	first := j.Note(refusal(c, 1))
@@ -465,7 +465,7 @@ func TestSinceLeavesNothingOut(t *testing.T) {
 // TestSnapshotWithACommit: counts that share a transaction with an admission
 // know of it.
 func TestSnapshotWithACommit(t *testing.T) {
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	j := open(t, opts)
 	ch := entryChange(t, j, opts.Clock.(*clock), 1, scanner.FatePending)
 	err := j.submit(context.Background(), &request{snapshot: true, apply: func(b *batch) error {

@@ -23,7 +23,7 @@ const (
 	kills     = 30
 )
 
-// TestMain lets the test binary be the writer that is killed.
+// TestMain lets the test binary be a writer that is killed.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(writerEnv); dir != "" {
 		if err := writeForEver(dir); err != nil {
@@ -31,6 +31,10 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		return
+	}
+	if dir, point, ok := strings.Cut(os.Getenv(doubtEnv), ":"); ok {
+		fmt.Fprintln(os.Stderr, failAndDie(dir, point))
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
@@ -106,7 +110,7 @@ type told struct {
 // given twice, shown notes included.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := stateDir(t)
 	all := told{admitted: make(map[uint64]int), noted: make(map[uint64]bool), taken: make(map[uint64]bool)}
 	var last uint64
 	for range kills {

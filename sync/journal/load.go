@@ -19,6 +19,8 @@ type loaded struct {
 	attempt uint64
 	newest  scanner.Stamp
 	rescues []rescued
+	// scrubbed is the last failed commit that was taken back.
+	scrubbed uint64
 }
 
 // loader builds an index from one read transaction, and proves on the way
@@ -67,7 +69,7 @@ func (l *loader) meta() error {
 		if err := decode(kindSeq, keySeqs, raw, &s); err != nil {
 			return err
 		}
-		l.out.next = s.Reserved
+		l.out.next, l.out.scrubbed = s.Reserved, s.Scrubbed
 	}
 	var n uint64
 	err := in.ForEach(func(k, v []byte) error {

@@ -46,7 +46,7 @@ func (m memory) Save(key string, value []byte) error {
 	if len(full) > maxMemoryKey {
 		return errors.New("journal: memory key is too long")
 	}
-	return m.j.submit(context.Background(), &request{apply: func(b *batch) error {
+	return m.j.submit(context.Background(), &request{ends: true, apply: func(b *batch) error {
 		if value == nil {
 			return b.remove(bucketMemory, []byte(full))
 		}

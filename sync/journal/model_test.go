@@ -15,24 +15,35 @@ import (
 	"usher/scanner"
 )
 
+// attempted is an open attempt.
+type attempted struct {
+	ticket   int
+	at       scanner.Stamp
+	admitted bool
+}
+
 // model is what the journal must say, kept the simple way.
 type model struct {
-	dir    string
-	opts   Options
-	clock  *clock
-	j      *Journal
-	marks  map[int]scanner.Mark
-	log    []scanner.Record
-	fates  map[uint64]scanner.Fate
-	sent   map[uint64]int
-	seen   map[uint64]string
-	tally  Tally
-	tried  map[uint64]int
+	dir   string
+	opts  Options
+	clock *clock
+	j     *Journal
+	marks map[int]scanner.Mark
+	log   []scanner.Record
+	fates map[uint64]scanner.Fate
+	sent  map[uint64]int
+	seen  map[uint64]string
+	tally Tally
+	tried map[uint64]attempted
+	// last is the newest record that counts.
+	last   uint64
 	maxSeq uint64
 }
 
-// TestModel does at random what engine, uploader and people do, restarts and
-// failing disks included, and compares every answer with the model.
+// TestModel does at random what engine, uploader and people do, restarts, failing
+// and full disks included, and compares every answer with the model. Where it
+// fails, rapid prints the seed, the shortest run of actions that fails and what to
+// call to see it again (-rapid.seed=N); -rapid.checks=N asks for more than 100.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -43,7 +54,7 @@ func TestModel(t *testing.T) {
 		defer os.RemoveAll(dir)
 		m := &model{
 			dir: dir, opts: options(dir), marks: make(map[int]scanner.Mark), fates: make(map[uint64]scanner.Fate),
-			sent: make(map[uint64]int), seen: make(map[uint64]string), tried: make(map[uint64]int),
+			sent: make(map[uint64]int), seen: make(map[uint64]string), tried: make(map[uint64]attempted),
 		}
 		m.clock = m.opts.Clock.(*clock)
 		m.tally.Event = scope.Event
@@ -61,7 +72,13 @@ func TestModel(t *testing.T) {
 			"requeueAll": m.requeueAll,
 			"accept":     m.acknowledge,
 			"withdraw":   m.withdraw,
+			"override":   m.override,
 			"attempt":    m.attempt,
+			"spend":      m.spend,
+			"late":       m.late,
+			"full":       m.full,
+			"giveWay":    m.giveWay,
+			"sweep":      m.sweep,
 			"snapshot":   m.snapshot,
 			"count":      m.count,
 			"reopen":     m.reopen,
@@ -135,6 +152,7 @@ func (m *model) move(t *rapid.T, way scanner.Direction, fault func()) {
 	mark.Rev++
 	mark.Last = seq
 	m.marks[ticket] = mark
+	m.last = seq
 	if way == scanner.Entry {
 		m.tally.Entries++
 		m.tally.Inside++
@@ -195,6 +213,7 @@ func (m *model) failing(t *rapid.T) {
 func (m *model) note(t *rapid.T) {
 	rec := refusal(m.clock, rapid.IntRange(0, 5).Draw(t, "ticket"))
 	m.appended(t, m.j.Note(rec), rec)
+	m.last = m.maxSeq
 	m.tally.Refused++
 }
 
@@ -259,7 +278,7 @@ func (m *model) send(t *rapid.T) {
 	seqs := append(pending[:min(3, len(pending))], rec.Seq)
 	slices.Sort(seqs)
 	seqs = slices.Compact(seqs)
-	err := m.j.Sent(context.Background(), seqs)
+	err := m.j.Sent(context.Background(), sendings(seqs...))
 	noted := !slices.ContainsFunc(m.log, func(r scanner.Record) bool { return r.Seq == rec.Seq && r.Movement() })
 	switch {
 	case noted:
@@ -295,6 +314,7 @@ func (m *model) requeue(t *rapid.T) {
 		t.Fatal(err)
 	}
 	m.fates[rec.Seq], m.seen[rec.Seq] = scanner.FatePending, "ann"
+	m.audited(t, scanner.KindRequeue, "ann", rec.Seq)
 }
 
 func (m *model) requeueAll(t *rapid.T) {
@@ -306,6 +326,7 @@ func (m *model) requeueAll(t *rapid.T) {
 	for _, seq := range parked {
 		m.fates[seq], m.seen[seq] = scanner.FatePending, "ben"
 	}
+	m.audited(t, scanner.KindRequeue, "ben", parked...)
 }
 
 func (m *model) acknowledge(t *rapid.T) {
@@ -325,6 +346,7 @@ func (m *model) acknowledge(t *rapid.T) {
 		t.Fatal(err)
 	}
 	m.seen[rec.Seq] = "eve"
+	m.audited(t, scanner.KindAcknowledge, "eve", rec.Seq)
 	if fate == scanner.FateParked {
 		m.fates[rec.Seq] = scanner.FateAcknowledged
 		m.close(rec, false)
@@ -363,31 +385,13 @@ func (m *model) withdraw(t *rapid.T) {
 	m.fates[seq], m.seen[seq] = scanner.FateWithdrawn, undo.By
 	mark.Rev++
 	m.marks[n] = mark
+	m.last = got
 	m.tally.Undone++
 	if was.Direction == scanner.Exit {
 		m.tally.Inside++
 	} else {
 		m.tally.Inside--
 	}
-}
-
-// attempt opens one, or closes one with a verdict.
-func (m *model) attempt(t *rapid.T) {
-	n := rapid.IntRange(0, 5).Draw(t, "ticket")
-	for id, ticket := range m.tried {
-		if ticket == n {
-			if err := m.j.CloseAttempt(context.Background(), id); err != nil {
-				t.Fatal(err)
-			}
-			delete(m.tried, id)
-			return
-		}
-	}
-	id, err := m.j.Attempt(context.Background(), Attempt{Scope: scope, Code: code(n), Direction: scanner.Entry, At: m.clock.Now()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.tried[id] = n
 }
 
 func (m *model) snapshot(t *rapid.T) {
@@ -488,7 +492,12 @@ func (m *model) check(t *rapid.T) {
 	m.checkTally(t, s)
 	open := 0
 	for n := range 6 {
-		open += len(m.j.Attempts(scope, code(n)))
+		for _, a := range m.j.Attempts(scope, code(n)) {
+			open++
+			if want := m.tried[a.ID]; want.ticket != n || want.admitted != a.Admitted {
+				t.Fatalf("attempt %+v, want %+v", a, want)
+			}
+		}
 	}
 	if open != len(m.tried) {
 		t.Fatalf("%d attempts are open, want %d", open, len(m.tried))

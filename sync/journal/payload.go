@@ -38,6 +38,8 @@ type identity struct {
 type seqs struct {
 	// Reserved is the first number that may not have been given out.
 	Reserved uint64 `json:"reserved"`
+	// Scrubbed is the last failed commit that was taken back.
+	Scrubbed uint64 `json:"scrubbed,omitempty"`
 }
 
 // snapshot is what opening need not count again.
@@ -52,14 +54,6 @@ type snapshot struct {
 	// Below is how many log records have a seq below Watermark.
 	Below   uint64  `json:"below"`
 	Tallies []tally `json:"tallies,omitempty"`
-}
-
-// rescued tells of a damaged file that was moved aside.
-type rescued struct {
-	File    string    `json:"file"`
-	At      time.Time `json:"at"`
-	Cause   string    `json:"cause"`
-	Carried string    `json:"carried"`
 }
 
 // logEntry is one line of the log. After is the mark as this record left it, so
@@ -94,13 +88,19 @@ func (m *markEntry) newer(other *markEntry) bool {
 
 // fateEntry is what became of a record since it was written.
 type fateEntry struct {
-	Seq    uint64       `json:"seq"`
-	Rev    uint64       `json:"rev"`
-	Fate   scanner.Fate `json:"fate"`
-	Sent   int          `json:"sent,omitempty"`
-	Detail string       `json:"detail,omitempty"`
-	At     time.Time    `json:"at,omitzero"`
-	By     string       `json:"by,omitempty"`
+	Seq  uint64       `json:"seq"`
+	Rev  uint64       `json:"rev"`
+	Fate scanner.Fate `json:"fate"`
+	Sent int          `json:"sent,omitempty"`
+	// SentAs is the scan's time as the vendor was last told it; zero where no
+	// sending counts.
+	SentAs time.Time `json:"sent_as,omitzero"`
+	Detail string    `json:"detail,omitempty"`
+	At     time.Time `json:"at,omitzero"`
+	By     string    `json:"by,omitempty"`
+	// Doubtless: no call for the record has reached the vendor, whatever the record
+	// itself says.
+	Doubtless bool `json:"doubtless,omitempty"`
 	// Void: the record's commit failed and nothing green stood on it; a rescue
 	// must not bring it back from a stale page.
 	Void bool `json:"void,omitempty"`

@@ -20,8 +20,11 @@ type Entry struct {
 	// Sent is how often it left for the vendor without a definite answer that
 	// it was not taken.
 	Sent int
-	// Detail is the vendor's own words on it, FateAt when its fate last
-	// changed, FateBy the person behind that; all zero where nothing did.
+	// SentAs is the scan's time as the vendor was last told it; zero where it is
+	// certain that it was never told.
+	SentAs time.Time
+	// Detail is the vendor's own words on it, FateAt when its fate last changed
+	// or it last left, FateBy the person behind that; all zero where nothing did.
 	Detail string
 	FateAt time.Time
 	FateBy string
@@ -39,7 +42,7 @@ func (j *Journal) read(fn func(reader) error) error {
 		cause := err
 		// The leader finds the damage as its own, unless another reader was
 		// quicker.
-		err = j.submit(context.Background(), &request{apply: func(b *batch) error {
+		err = j.submit(context.Background(), &request{ends: true, apply: func(b *batch) error {
 			if b.j.db == s {
 				return cause
 			}
@@ -64,14 +67,26 @@ func (j *Journal) readOnce(fn func(reader) error) (*store, error) {
 	})
 }
 
-// Mark gives the ticket's gate state. Errors: ErrDamaged where it is there and
-// cannot be read.
+// Mark gives the ticket's gate state; unproven where a damage may have taken it.
+// Errors: ErrDamaged where it is there and cannot be read.
 func (j *Journal) Mark(scope scanner.Scope, code scanner.Code) (scanner.Mark, error) {
 	key := markKey(scope, code)
 	m, found, inTree := j.fresh(key)
 	if found {
 		return m.Mark, nil
 	}
+	if m, err := j.storedMark(scope, code, key, inTree); err != nil || m != (scanner.Mark{}) {
+		return m, err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return scanner.Mark{Unproven: j.unproven}, nil
+}
+
+// storedMark gives a mark that is not fresh; inTree: the state tree must hold it.
+func (j *Journal) storedMark(scope scanner.Scope, code scanner.Code, key []byte, inTree bool) (scanner.Mark, error) {
+	var m markEntry
+	var found bool
 	err := j.read(func(r reader) error {
 		m = markEntry{}
 		raw := r.get(bucketState, key)
@@ -84,7 +99,7 @@ func (j *Journal) Mark(scope scanner.Scope, code scanner.Code) (scanner.Mark, er
 		return m.Mark, err
 	}
 	// It was there a moment ago: swept meanwhile, or lost. The leader knows.
-	err = j.submit(context.Background(), &request{apply: func(b *batch) error {
+	err = j.submit(context.Background(), &request{ends: true, apply: func(b *batch) error {
 		var err error
 		m, err = b.mark(scope, code, key)
 		return err
@@ -147,5 +162,6 @@ func (j *Journal) entry(r reader, key, raw []byte) (Entry, error) {
 }
 
 func (e *Entry) setFate(f *fateEntry) {
-	e.Fate, e.Sent, e.Detail, e.FateAt, e.FateBy = f.Fate, f.Sent, f.Detail, f.At, f.By
+	e.InDoubt = e.InDoubt && !f.Doubtless
+	e.Fate, e.Sent, e.SentAs, e.Detail, e.FateAt, e.FateBy = f.Fate, f.Sent, f.SentAs, f.Detail, f.At, f.By
 }

@@ -5,22 +5,33 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"usher/scanner"
 )
 
 // OpenReadOnly opens the journal of a device that is not running, for export:
-// the directory may be read-only or a copy. Nothing is written. Of a damaged
-// file Each gives what a rescue would find.
-func OpenReadOnly(dir string, sealer scanner.Sealer) (*Journal, error) {
-	j := newJournal(Options{Dir: dir, Sealer: sealer})
+// the directory may be read-only or a copy, and a file's path opens that file, one
+// that was moved aside for example. Nothing is written. Of a damaged file Each
+// gives what a rescue would find.
+func OpenReadOnly(path string, sealer scanner.Sealer) (*Journal, error) {
+	j := newJournal(Options{Dir: path, Sealer: sealer})
 	j.readOnly = true
-	if info, err := os.Stat(j.path); err != nil {
+	info, err := os.Stat(path)
+	if err == nil && !info.IsDir() {
+		j.path, j.opts.Dir = path, filepath.Dir(path)
+	} else if err == nil {
+		info, err = os.Stat(j.path)
+	}
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("journal: %w", err)
-	} else if info.Size() == 0 {
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("journal: %s: %w", j.path, damaged("it is no file but %s", info.Mode()))
+	case info.Size() == 0:
 		return nil, fmt.Errorf("journal: %s: %w", j.path, damaged("the file is empty"))
 	}
-	err := j.openTrees()
+	err = j.openTrees()
 	if errors.Is(err, ErrDamaged) {
 		err = j.openRest(err)
 	}
@@ -46,7 +57,7 @@ func (j *Journal) openTrees() error {
 
 // openRest reads what the damaged file still gives; nothing at all is an error.
 func (j *Journal) openRest(cause error) error {
-	found, err := salvage(j.path, nil)
+	found, err := j.salvage()
 	if err != nil {
 		return err
 	}
@@ -55,6 +66,49 @@ func (j *Journal) openRest(cause error) error {
 	}
 	j.damage, j.rest = cause, found
 	return nil
+}
+
+// Damage says in words what is wrong with the journal of a device that is not
+// running, and which damaged ones lie aside; empty: nothing is. Nothing is written.
+// Errors: the file cannot be opened at all, or was written by a newer usher
+// ([ErrNewer]).
+func Damage(dir string) ([]string, error) {
+	j, err := OpenReadOnly(dir, nil)
+	var said []string
+	switch {
+	case errors.Is(err, ErrDamaged):
+		said = append(said, fmt.Sprintf("%v; it will be moved aside at the next start, and a new one begun", err))
+		j = newJournal(Options{Dir: dir})
+	case err != nil:
+		return nil, err
+	case j.rest != nil:
+		lost := "nothing is missing"
+		if j.rest.lost != "" {
+			lost = j.rest.lost
+		}
+		said = append(said, fmt.Sprintf("%s: %v; it will be moved aside at the next start, and carried over: %s; %s", j.path, j.damage, j.rest.carried(), lost))
+	}
+	return append(said, j.Damaged()...), j.closeStore()
+}
+
+// Damaged says in words which damaged journals lie in the directory of one that
+// was opened read-only, the opened one excepted.
+func (j *Journal) Damaged() []string {
+	if j.rest != nil {
+		for _, r := range j.rest.rescues {
+			j.rescues = append(j.rescues, *r)
+		}
+	}
+	if err := j.findDamaged(); err != nil {
+		return []string{err.Error()}
+	}
+	var said []string
+	for _, d := range j.damagedFiles {
+		if filepath.Join(d.dir, d.name) != j.path {
+			said = append(said, d.String())
+		}
+	}
+	return said
 }
 
 // eachRest gives what was found of the history from a number on, and the damage.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
 
 	"usher/scanner"
 )
@@ -25,16 +26,23 @@ const (
 
 // damagedFile is a journal that lies aside, and what is known of it.
 type damagedFile struct {
-	name string
-	note *rescued
+	dir, name string
+	note      *rescued
 }
 
+// unproven: marks may be lost. A file that nothing is known of proves nothing.
+func (d damagedFile) unproven() bool { return d.note == nil || d.note.Unproven }
+
 func (d damagedFile) String() string {
-	what := "it was damaged"
+	what, since := "it was damaged, and what was carried over is not known", ""
 	if d.note != nil {
-		what = fmt.Sprintf("%s; carried over: %s", d.note.Cause, d.note.Carried)
+		what, since = d.note.String(), " since "+d.note.At.UTC().Format("2 Jan 2006 15:04:05 MST")
 	}
-	return fmt.Sprintf("damaged journal %s lies aside (%s); look at it, then move it out of the state directory", d.name, what)
+	if d.unproven() {
+		what += "; entries may be missing, so tickets without one are for a supervisor where the vendor does not answer, until the file is moved away"
+	}
+	return fmt.Sprintf("damaged journal %s lies aside%s (%s); look at it (usher export --state-dir %s), then move it out of the state directory",
+		d.name, since, what, filepath.Join(d.dir, d.name))
 }
 
 // findDamaged looks for damaged journals in the directory. They are a problem
@@ -47,13 +55,14 @@ func (j *Journal) findDamaged() error {
 	slices.Sort(names)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.damagedFiles = nil
+	j.damagedFiles, j.unproven = nil, false
 	for _, path := range names {
-		d := damagedFile{name: filepath.Base(path)}
+		d := damagedFile{dir: j.opts.Dir, name: filepath.Base(path)}
 		if i := slices.IndexFunc(j.rescues, func(r rescued) bool { return r.File == d.name }); i >= 0 {
 			d.note = &j.rescues[i]
 		}
 		j.damagedFiles = append(j.damagedFiles, d)
+		j.unproven = j.unproven || d.unproven()
 	}
 	return nil
 }
@@ -63,19 +72,54 @@ func globSafe(dir string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
 }
 
+// goneError says that the open journal's file lost its name, and what is at its
+// place now. The file itself is whole: it is written anew.
+type goneError struct{ what string }
+
+func (e *goneError) Error() string   { return "the open file " + e.what }
+func (e *goneError) Is(t error) bool { return t == ErrDamaged }
+
+// present proves that the store still has its name: what is committed to a file
+// that somebody deleted or replaced is gone with the process. Errors: *goneError.
+func (s *store) present() error {
+	own, err := s.file.Stat()
+	if err != nil {
+		return err
+	}
+	named, err := os.Stat(s.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &goneError{"was deleted or moved away while usher ran"}
+	case err != nil:
+		return err
+	case !os.SameFile(own, named):
+		return &goneError{"was replaced by another while usher ran"}
+	}
+	return nil
+}
+
 // rescue moves the damaged file aside, makes a new one of what can be read of
 // it, and goes on with that. Only the leader calls it, or Open.
 func (j *Journal) rescue(cause error) error {
 	j.log.Error("journal: damaged, rescuing", "error", cause, "stack", stackOf(cause))
+	// Should this fail, the next commit tries it again.
+	j.failure = cause
 	j.dbmu.Lock()
 	defer j.dbmu.Unlock()
+	if err := j.keepOpen(cause); err != nil {
+		return fmt.Errorf("rescue of %s: %w", j.path, err)
+	}
 	if j.db != nil {
 		if err := j.db.close(); err != nil {
 			j.log.Warn("journal: close the damaged file", "error", err)
 		}
 		j.db = nil
 	}
-	s, note, err := j.rebuild(cause)
+	found, err := j.salvage()
+	if err != nil {
+		return fmt.Errorf("rescue of %s: %w", j.path, err)
+	}
+	s, note, err := j.rebuild(cause, found)
 	if err != nil {
 		return fmt.Errorf("rescue of %s: %w", j.path, err)
 	}
@@ -83,9 +127,54 @@ func (j *Journal) rescue(cause error) error {
 		return errors.Join(fmt.Errorf("rescue of %s: %w", j.path, err), s.close())
 	}
 	j.unconfirmed.Store(nil)
-	j.failure = nil
-	j.log.Warn("journal: rescued", "file", note.File, "carried", note.Carried)
+	j.failure, j.stale = nil, false
+	j.clearDoubt()
+	if j.orphan != nil {
+		_ = j.orphan.Close()
+		j.orphan = nil
+	}
+	j.log.Warn("journal: rescued", "file", note.File, "cause", note.Cause, "carried", note.Carried, "lost", note.Lost)
+	if note.File == "" {
+		j.mu.Lock()
+		j.rewritten = append(j.rewritten, note)
+		j.mu.Unlock()
+	}
 	return j.findDamaged()
+}
+
+// keepOpen keeps a file that has no name any more until what it holds has one.
+func (j *Journal) keepOpen(cause error) error {
+	var gone *goneError
+	if !errors.As(cause, &gone) || j.orphan != nil || j.db == nil {
+		return nil
+	}
+	fd, err := unix.FcntlInt(j.db.file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err == nil {
+		j.orphan = os.NewFile(uintptr(fd), j.path)
+	}
+	return err
+}
+
+// salvage reads the damaged file under its name, or, where that is gone, the open
+// one, and takes back what a failed commit of this or an earlier life left in it.
+func (j *Journal) salvage() (found *salvaged, err error) {
+	if j.orphan != nil {
+		found, err = salvage(j.orphan)
+	} else {
+		found, err = salvagePath(j.path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if j.unconfirmed.Load() == nil {
+		j.created = found.created
+		if err := j.recallDoubt(found.scrubbed); err != nil {
+			return nil, err
+		}
+	}
+	found.withdraw(j.unconfirmed.Load())
+	found.remakeMarks()
+	return found, nil
 }
 
 func stackOf(err error) string {
@@ -97,25 +186,23 @@ func stackOf(err error) string {
 }
 
 // rebuild makes the new file whole and durable before it takes the name.
-func (j *Journal) rebuild(cause error) (*store, rescued, error) {
-	found, err := salvage(j.path, j.unconfirmed.Load())
-	if err != nil {
-		return nil, rescued{}, err
-	}
+func (j *Journal) rebuild(cause error, found *salvaged) (*store, *rescued, error) {
 	s, err := j.newStore()
 	if err != nil {
-		return nil, rescued{}, err
+		return nil, nil, err
 	}
 	aside, err := j.setAside()
 	if err != nil {
-		return nil, rescued{}, errors.Join(err, s.close())
+		return nil, nil, errors.Join(err, s.close())
 	}
-	note := rescued{File: aside, At: j.now(), Cause: causeText(cause), Carried: found.String()}
+	note := &rescued{
+		File: aside, At: j.now(), Cause: causeText(cause), Carried: found.carried(), Lost: found.lost, Unproven: found.unproven,
+	}
 	if err := j.fill(s, found, note); err != nil {
-		return nil, note, errors.Join(err, s.close())
+		return nil, nil, errors.Join(err, s.close())
 	}
 	if err := adopt(j.opts.Dir); err != nil {
-		return nil, note, errors.Join(err, s.close())
+		return nil, nil, errors.Join(err, s.close())
 	}
 	return s, note, nil
 }
@@ -127,24 +214,38 @@ func causeText(err error) string {
 }
 
 // setAside gives the damaged file a second name that nothing overwrites; its
-// first one is replaced once the new file is whole.
+// first one is replaced once the new file is whole. What is no file is renamed.
+// The name is empty where nothing is there.
 func (j *Journal) setAside() (string, error) {
+	info, err := os.Lstat(j.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	} else if err != nil {
+		return "", err
+	}
 	stamp := time.Now().UTC()
-	for {
+	for ; ; stamp = stamp.Add(time.Millisecond) {
 		name := damagedPrefix + stamp.Format("20060102T150405.000Z")
-		err := os.Link(j.path, filepath.Join(j.opts.Dir, name))
+		aside := filepath.Join(j.opts.Dir, name)
+		if _, err := os.Lstat(aside); err == nil {
+			continue
+		}
+		if info.Mode().IsRegular() {
+			err = os.Link(j.path, aside)
+		} else {
+			err = os.Rename(j.path, aside)
+		}
 		if err == nil {
 			return name, syncDir(j.opts.Dir)
 		}
 		if !errors.Is(err, fs.ErrExist) {
 			return "", err
 		}
-		stamp = stamp.Add(time.Millisecond)
 	}
 }
 
 // fill writes what was found into the new file, unsynced until the end.
-func (j *Journal) fill(s *store, found *salvaged, note rescued) error {
+func (j *Journal) fill(s *store, found *salvaged, note *rescued) error {
 	s.db.NoSync = true
 	defer func() { s.db.NoSync = false }()
 	var puts []change
@@ -153,7 +254,10 @@ func (j *Journal) fill(s *store, found *salvaged, note rescued) error {
 		puts = append(puts, change{bucket: bucket, key: key, new: raw})
 		return err
 	}
-	errs := []error{add(bucketMeta, kindRescue, hintNone, []byte(rescuePrefix+note.File), note)}
+	var errs []error
+	if note.File != "" {
+		errs = append(errs, add(bucketMeta, kindRescue, hintNone, []byte(rescuePrefix+note.File), note))
+	}
 	for _, r := range found.rescues {
 		errs = append(errs, add(bucketMeta, kindRescue, hintNone, []byte(rescuePrefix+r.File), r))
 	}

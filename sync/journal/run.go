@@ -11,6 +11,8 @@ const (
 	flushAfter = 200 * time.Millisecond
 	// retryAfter is how often an unwritable journal is tried without a scan.
 	retryAfter = 5 * time.Second
+	// lookAside is how often it is seen that a damaged file was moved away.
+	lookAside = 5 * time.Second
 	// snapshotEvery and snapshotRecords bound what opening must count again.
 	snapshotEvery   = 10 * time.Minute
 	snapshotRecords = 1000
@@ -22,8 +24,8 @@ const (
 	marksAtLast = 1000
 )
 
-// Run writes notes soon, tries an unwritable journal again, keeps opening fast
-// and sweeps every hour, until the context ends; then it writes what is noted.
+// Run writes notes soon, keeps room in the file, tries an unwritable journal
+// again, keeps opening fast and sweeps every hour, until the context ends; then it writes what is noted.
 // It returns nil. A disk that refuses is told in Status, not here.
 func (j *Journal) Run(ctx context.Context) error {
 	snapshots, sweeps := time.NewTicker(snapshotEvery), time.NewTicker(sweepEvery)
@@ -39,9 +41,11 @@ func (j *Journal) Run(ctx context.Context) error {
 			return nil
 		case <-j.noted:
 			wait(ctx, flushAfter)
-			err = j.flush(ctx)
+			err = errors.Join(j.flush(ctx), j.keepRoom(ctx))
 		case <-j.retry():
-			err = j.flush(ctx)
+			err = errors.Join(j.flush(ctx), j.keepRoom(ctx))
+		case <-j.aside():
+			err = j.findDamaged()
 		case <-snapshots.C:
 			err = errors.Join(j.findDamaged(), j.snapshot(ctx))
 		case <-sweeps.C:
@@ -62,14 +66,26 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// retry gives a channel that fires once when the journal cannot be written.
+// retry gives a channel that fires once when the journal cannot be written or
+// cannot grow.
 func (j *Journal) retry() <-chan time.Time {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.unwritable == nil {
+	if j.unwritable == nil && j.full == nil && !j.lean {
 		return nil
 	}
 	return time.After(retryAfter)
+}
+
+// aside gives a channel that fires once where a damaged file lies aside: somebody
+// may have moved it away.
+func (j *Journal) aside() <-chan time.Time {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.damagedFiles) == 0 {
+		return nil
+	}
+	return time.After(lookAside)
 }
 
 // flush writes every note there is, and, once enough has gathered, what opening
@@ -106,7 +122,7 @@ func (j *Journal) snapshot(ctx context.Context) error {
 	if err := j.moveMarks(ctx, marksPerCommit); err != nil {
 		return err
 	}
-	return j.submit(ctx, &request{snapshot: true})
+	return j.submit(ctx, &request{ends: true, snapshot: true})
 }
 
 // moveMarks moves the marks that are fresh now to the state tree, so many in
@@ -116,7 +132,7 @@ func (j *Journal) moveMarks(ctx context.Context, each int) error {
 	fresh := len(j.index.fresh)
 	j.mu.Unlock()
 	for ; fresh > 0; fresh -= each {
-		if err := j.submit(ctx, &request{marks: each}); err != nil {
+		if err := j.submit(ctx, &request{ends: true, marks: each}); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,7 +15,7 @@ import (
 // running runs the journal in a bubble of its own time until the test ends.
 func running(t *testing.T, test func(t *testing.T, j *Journal, c *clock)) {
 	t.Helper()
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	synctest.Test(t, func(t *testing.T) {
 		j := open(t, opts)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -52,9 +53,12 @@ func TestRunWritesANoteSoon(t *testing.T) {
 
 func TestRunRepairsWithoutAScan(t *testing.T) {
 	running(t, func(t *testing.T, j *Journal, c *clock) {
-		// This store fails, and it cannot be opened anew.
-		j.db.commit = broken
+		// The file is gone, and something is in the way of a new one.
 		move(t, j.path, j.path+".away")
+		inTheWay := filepath.Join(filepath.Dir(j.path), newName)
+		if err := os.MkdirAll(filepath.Join(inTheWay, "x"), 0o700); err != nil {
+			t.Fatal(err)
+		}
 		ch := entryChange(t, j, c, 1, scanner.FatePending)
 		if _, err := j.Commit(t.Context(), ch); !errors.Is(err, scanner.ErrNotStored) {
 			t.Fatal(err)
@@ -67,7 +71,7 @@ func TestRunRepairsWithoutAScan(t *testing.T) {
 		if j.Status().Writable {
 			t.Error("writable without a file")
 		}
-		move(t, j.path+".away", j.path)
+		move(t, inTheWay, inTheWay+".away")
 		time.Sleep(retryAfter + time.Second)
 		synctest.Wait()
 		if !j.Status().Writable {

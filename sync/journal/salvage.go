@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -27,13 +28,24 @@ type salvaged struct {
 	rescues  map[string]*rescued
 	snap     snapshot
 	reserved uint64
+	// created and scrubbed tell whether a failed commit that was noted beside the
+	// file is still to be taken back.
+	created  time.Time
+	scrubbed uint64
 	// newer: a whole record of a later schema was met.
 	newer bool
-}
-
-func (f *salvaged) String() string {
-	return fmt.Sprintf("%d records, %d fates, %d marks, %d attempts, %d vendor values",
-		len(f.log), len(f.fates), len(f.marks), len(f.attempts), len(f.memory))
+	// lost says in words what is missing, unproven that marks may be.
+	lost     string
+	unproven bool
+	// mended records had one wrong byte, which could be told.
+	mended int
+	// had is how many keys each bucket held by its own account, where that could be
+	// read.
+	had map[string]uint64
+	// oldest is the first record that the log's own tree gave; zero: none.
+	oldest uint64
+	// whole are the buckets of which every record was found in its place.
+	whole map[string]bool
 }
 
 func newSalvaged() *salvaged {
@@ -44,87 +56,124 @@ func newSalvaged() *salvaged {
 		attempts: make(map[uint64]*Attempt),
 		memory:   make(map[string]*memoryEntry),
 		rescues:  make(map[string]*rescued),
+		had:      make(map[string]uint64),
+		whole:    make(map[string]bool),
 	}
 }
 
 // salvage reads what a damaged file still gives. Trees that can be walked whole
-// are taken as they are. For those that cannot, every record is looked for in
-// the file's bytes, stale pages included; of several versions the newest
-// counts, and marks that are lost are made again from the log. What a failed
-// transaction left is taken back.
-func salvage(path string, failed *overlay) (*salvaged, error) {
+// are taken as they are, records of which one byte is wrong mended on the way. For
+// those that cannot, every record is looked for in the file's bytes, stale pages
+// included, and of several versions the newest counts. What a failed transaction
+// left is to be taken back (withdraw), and then the marks are made whole
+// (remakeMarks).
+func salvage(file *os.File) (*salvaged, error) {
 	found := newSalvaged()
-	whole, err := walk(path, found)
-	if err != nil {
+	if err := found.walk(file); err != nil {
 		return nil, err
 	}
-	if len(whole) < len(buckets()) {
+	if !found.allWhole() {
 		stale := newSalvaged()
-		if err := scan(path, stale); err != nil {
+		if err := scan(file, stale); err != nil {
 			return nil, err
 		}
-		found.complete(stale, whole)
+		found.complete(stale)
 	}
 	if found.newer {
-		return nil, fmt.Errorf("%s: %w; install that version or a later one, nothing was changed", path, ErrNewer)
+		return nil, fmt.Errorf("%s: %w; install that version or a later one, nothing was changed", file.Name(), ErrNewer)
 	}
-	found.withdraw(failed)
-	if !whole[string(bucketState)] {
-		found.marksFromLog(0, true)
-	}
-	// What the state tree does not hold yet, only the log tells.
-	found.marksFromLog(found.snap.Marked, false)
+	found.account()
 	return found, nil
 }
 
-// walk reads the trees and tells which of them it could read to the end with
-// every record in place.
-func walk(path string, found *salvaged) (whole map[string]bool, err error) {
-	whole = make(map[string]bool)
-	info, err := os.Stat(path)
-	if err != nil || info.Size() == 0 {
-		return whole, err
+// salvagePath is salvage of what lies under a name. What is no file gives nothing:
+// opening a FIFO would wait for ever.
+func salvagePath(path string) (*salvaged, error) {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		found := newSalvaged()
+		found.account()
+		return found, nil
 	}
-	s, err := openStore(path, storeOptions{readOnly: true})
-	if errors.Is(err, ErrDamaged) {
-		return whole, nil
-	} else if err != nil {
-		return whole, err
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
 	}
-	for _, name := range buckets() {
-		err := s.view(func(tx *bbolt.Tx) error {
-			in := tx.Bucket(name)
-			if in == nil {
-				return damaged("bucket %s is missing", name)
-			}
-			var n uint64
-			bad := 0
-			err := in.ForEach(func(key, raw []byte) error {
-				n++
-				if err := found.take(raw, key); err != nil {
-					bad++
-				}
-				return nil
-			})
-			if err == nil && (bad > 0 || n != in.Sequence()) {
-				err = damaged("%s: %d records cannot be read", name, bad)
-			}
-			return err
-		})
-		if err == nil {
-			whole[string(name)] = true
-		}
-	}
-	return whole, s.close()
+	defer file.Close()
+	return salvage(file)
 }
 
-// scan looks for records in the file's bytes.
-func scan(path string, found *salvaged) error {
-	f, err := os.Open(path)
+// remakeMarks makes from the log the marks that the state tree lost, and those
+// that it does not hold yet.
+func (f *salvaged) remakeMarks() {
+	if !f.whole[string(bucketState)] {
+		f.marksFromLog(0, true)
+	}
+	f.marksFromLog(f.snap.Marked, false)
+}
+
+// walk reads the trees, page by page without bbolt, goes on behind what is
+// damaged, and notes which of them it could read to the end with every record in
+// place.
+func (f *salvaged) walk(file *os.File) error {
+	if err := lock(file, true); err != nil {
+		return err
+	}
+	l, err := layoutOf(file)
+	if errors.Is(err, ErrDamaged) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	l.lenient = true
+	places, err := l.buckets()
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	for _, name := range buckets() {
+		at, known := places[string(name)]
+		if !known {
+			continue
+		}
+		f.had[string(name)] = at.keys
+		if f.whole[string(name)], err = f.bucket(l, at); err != nil {
+			return err
+		}
+	}
+	if l.half {
+		// An attempt that the lost commit may have spent would admit a second person.
+		clear(f.attempts)
+	}
+	return nil
+}
+
+// bucket takes what one tree holds, and tells whether that is all of it.
+func (f *salvaged) bucket(l *layout, at bucketAt) (whole bool, err error) {
+	l.fault = nil
+	var n uint64
+	err = l.tree(at, func(_ uint32, key, raw []byte) error {
+		n++
+		if f.take(raw, key) == nil {
+			return nil
+		}
+		fixed := mend(raw, key)
+		if fixed == nil || f.take(fixed, key) != nil {
+			return damaged("a record cannot be read")
+		}
+		f.mended++
+		return nil
+	})
+	return l.fault == nil && n == at.keys && !l.half, err
+}
+
+func (f *salvaged) allWhole() bool {
+	return !slices.ContainsFunc(buckets(), func(name []byte) bool { return !f.whole[string(name)] })
+}
+
+// scan looks for records in the file's bytes.
+func scan(f *os.File, found *salvaged) error {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
 	in := bufio.NewReaderSize(f, 1<<20)
 	for {
 		window, err := in.Peek(headerLen)
@@ -191,6 +240,9 @@ func (f *salvaged) take(raw, key []byte) error {
 		f.newer = f.newer || errors.Is(err, ErrNewer)
 		return err
 	}
+	if n := len(own()); n == 0 || n > bbolt.MaxKeySize {
+		return damaged("record of a key that no tree holds")
+	}
 	if key != nil && !bytes.Equal(key, own()) {
 		return damaged("record lies under another key")
 	}
@@ -204,7 +256,12 @@ func (f *salvaged) slot(k kind) (v any, own func() []byte, keep func()) {
 	switch k {
 	case kindLog:
 		e := &logEntry{}
-		return e, func() []byte { return seqKey(e.Seq) }, func() { f.log[e.Seq] = e }
+		return e, func() []byte { return seqKey(e.Seq) }, func() {
+			f.log[e.Seq] = e
+			if f.oldest == 0 {
+				f.oldest = e.Seq
+			}
+		}
 	case kindFate:
 		e := &fateEntry{}
 		return e, func() []byte { return seqKey(e.Seq) }, func() {
@@ -232,12 +289,17 @@ func (f *salvaged) slot(k kind) (v any, own func() []byte, keep func()) {
 		}
 	case kindSeq:
 		e := &seqs{}
-		return e, func() []byte { return keySeqs }, func() { f.reserved = max(f.reserved, e.Reserved) }
+		return e, func() []byte { return keySeqs }, func() {
+			if e.Reserved >= f.reserved {
+				f.reserved, f.scrubbed = e.Reserved, e.Scrubbed
+			}
+		}
 	case kindRescue:
 		e := &rescued{}
 		return e, func() []byte { return []byte(rescuePrefix + e.File) }, func() { f.rescues[e.File] = e }
 	case kindIdentity:
-		return &identity{}, func() []byte { return keyIdentity }, func() {}
+		e := &identity{}
+		return e, func() []byte { return keyIdentity }, func() { f.created = e.Created }
 	}
 	return nil, nil, nil
 }
@@ -258,32 +320,29 @@ func (f *salvaged) keepMark(e *markEntry) {
 
 // complete adds from a scan what the trees that were not whole may have lost:
 // all but attempts. A stale one may be spent, and would admit a second person.
-func (f *salvaged) complete(stale *salvaged, whole map[string]bool) {
-	if !whole[string(bucketFate)] {
+func (f *salvaged) complete(stale *salvaged) {
+	lost := func(name []byte) bool { return !f.whole[string(name)] }
+	if lost(bucketFate) {
 		for _, e := range stale.fates {
 			f.keepFate(e)
 		}
 	}
-	if !whole[string(bucketLog)] {
-		for seq, e := range stale.log {
-			if f.log[seq] == nil && (f.fates[seq] == nil || !f.fates[seq].Void) {
-				f.log[seq] = e
-			}
-		}
+	if lost(bucketLog) {
+		f.completeLog(stale)
 	}
-	if !whole[string(bucketState)] {
+	if lost(bucketState) {
 		for _, e := range stale.marks {
 			f.keepMark(e)
 		}
 	}
-	if !whole[string(bucketMemory)] {
+	if lost(bucketMemory) {
 		for key, e := range stale.memory {
 			if had := f.memory[key]; had == nil || had.Ver < e.Ver {
 				f.memory[key] = e
 			}
 		}
 	}
-	if !whole[string(bucketMeta)] {
+	if lost(bucketMeta) {
 		if stale.snap.Upto > f.snap.Upto {
 			f.snap = stale.snap
 		}
@@ -292,6 +351,39 @@ func (f *salvaged) complete(stale *salvaged, whole map[string]bool) {
 	}
 	f.newer = f.newer || stale.newer
 	maps.DeleteFunc(f.fates, func(seq uint64, e *fateEntry) bool { return !e.Void && f.log[seq] == nil })
+	if lost(bucketFate) {
+		f.doubtSent()
+	}
+}
+
+// completeLog adds the records that a scan found and the log's own tree did not
+// give. Old pages hold pruned records too: of those older than any in the tree,
+// only as many are taken as the tree says it had, the newest first.
+func (f *salvaged) completeLog(stale *salvaged) {
+	had, known := f.had[string(bucketLog)]
+	for _, seq := range slices.Backward(slices.Sorted(maps.Keys(stale.log))) {
+		switch {
+		case f.log[seq] != nil, f.fates[seq] != nil && f.fates[seq].Void:
+			continue
+		case known && seq < f.oldest && uint64(len(f.log)) >= had:
+			continue
+		case f.whole[string(bucketFate)] && f.whole[string(bucketMeta)] && seq < f.snap.Watermark &&
+			stale.log[seq].Fate == scanner.FatePending && f.fates[seq] == nil:
+			// Not pending any more and without a fate: it was pruned.
+			continue
+		}
+		f.log[seq] = stale.log[seq]
+	}
+}
+
+// doubtSent marks what seems never to have left for the vendor as sent: the record
+// that it left may be lost, and a vendor who has it would be told of a conflict.
+func (f *salvaged) doubtSent() {
+	for seq, rec := range f.log {
+		if rec.Fate == scanner.FatePending && f.fates[seq] == nil {
+			f.fates[seq] = &fateEntry{Seq: seq, Fate: rec.Fate, Sent: 1}
+		}
+	}
 }
 
 // marksFromLog makes those marks again whose newest version is only told by the

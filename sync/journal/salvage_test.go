@@ -39,7 +39,7 @@ func TestSalvageTakesTheNewest(t *testing.T) {
 		if err := os.WriteFile(path, bytes.Join(frames, []byte("USH USHR\x01")), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		found, err := salvage(path, nil)
+		found, err := salvagePath(path)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -73,7 +73,7 @@ func (b *batch) below(old snapshot, watermark uint64) uint64 {
 }
 
 // forget keeps the snapshot true when records it counts are pruned.
-func (b *batch) forget(seqs []uint64) error {
+func (b *batch) forget(seqs []uint64, tallied bool) error {
 	if len(seqs) == 0 {
 		return nil
 	}
@@ -85,11 +85,13 @@ func (b *batch) forget(seqs []uint64) error {
 		if seq < snap.Watermark {
 			snap.Below--
 		}
-		snap.Tallies = slices.DeleteFunc(snap.Tallies, func(t tally) bool { return t.Last <= seq })
+		if !tallied {
+			snap.Tallies = slices.DeleteFunc(snap.Tallies, func(t tally) bool { return t.Last <= seq })
+		}
 	}
 	b.effect(func(ix *index) {
 		for _, seq := range seqs {
-			ix.forget(seq)
+			ix.forget(seq, tallied)
 		}
 	})
 	return b.encode(bucketMeta, kindSnapshot, hintNone, keySnapshot, snap)

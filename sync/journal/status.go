@@ -20,7 +20,8 @@ type Status struct {
 	Tallies []Tally
 	// Problems say in words what is wrong and what to do.
 	Problems []string
-	// Writable is false after a commit failed, until one has succeeded again.
+	// Writable is false after a commit failed, until one has succeeded again, and
+	// while there is no room for another admission.
 	Writable bool
 }
 
@@ -32,7 +33,7 @@ func (j *Journal) Status() Status {
 		Pending:   len(j.index.pending),
 		Parked:    len(j.index.parked),
 		Conflicts: len(j.index.conflicts),
-		Writable:  j.unwritable == nil,
+		Writable:  j.unwritable == nil && !j.lean,
 	}
 	if first, ok := j.index.oldest(); ok {
 		s.Oldest, s.OldestTrue = &first.At, &first.True
@@ -43,8 +44,15 @@ func (j *Journal) Status() Status {
 	if j.unwritable != nil {
 		s.Problems = append(s.Problems, fmt.Sprintf("journal cannot be written: %v; free space or replace the storage, scans without network stay amber meanwhile", j.unwritable))
 	}
+	if text := j.roomProblem(); text != "" {
+		s.Problems = append(s.Problems, text)
+	}
 	if j.dropped > 0 {
 		s.Problems = append(s.Problems, fmt.Sprintf("%d refusals were not stored and miss in the history; no admission is among them", j.dropped))
+	}
+	for _, r := range j.rewritten {
+		s.Problems = append(s.Problems, fmt.Sprintf("journal.db was written anew at %s: %s; find out who touches %s while usher runs",
+			r.At.UTC().Format("15:04:05 MST"), r, j.opts.Dir))
 	}
 	for _, d := range j.damagedFiles {
 		s.Problems = append(s.Problems, d.String())

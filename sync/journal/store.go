@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	// bbolt: one file, one transaction, two fdatasyncs; no server, no log to
@@ -33,10 +35,21 @@ type store struct {
 	path string
 	// commit ends a write transaction; tests put a failing disk here.
 	commit func(*bbolt.Tx) error
+	// file is bbolt's own descriptor, to look at the file before bbolt does.
+	file     *os.File
+	pageSize int64
+	// stuck: bbolt panicked with a lock of its own held. The store is given up
+	// and never closed: that would wait for the lock for ever.
+	stuck atomic.Bool
+	// beginning is held where bbolt holds its own lock, so that nobody waits for
+	// one that is stuck. Only cached pages are read under it.
+	beginning sync.Mutex
+	// limit is how many bytes of the file, from its beginning, have their blocks
+	// on the disk; zero: not known (room.go).
+	limit atomic.Int64
 }
 
 type storeOptions struct {
-	maxSize  int64
 	readOnly bool
 	create   bool
 }
@@ -59,30 +72,33 @@ func mmapSize() int {
 // damaged page ends the process and nothing can be rescued.
 func openStore(path string, opts storeOptions) (*store, error) {
 	s := &store{path: path, commit: (*bbolt.Tx).Commit}
-	var file *os.File
 	err := guard(func() (err error) {
 		s.db, err = bbolt.Open(path, fileMode, &bbolt.Options{
 			Timeout:         lockWait,
 			InitialMmapSize: mmapSize(),
-			MaxSize:         int(min(opts.maxSize, int64(^uint(0)>>1))),
 			ReadOnly:        opts.readOnly,
-			NoStatistics:    true,
 			OpenFile: func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
 				if !opts.create {
 					// A journal that vanished is no new one.
 					flag &^= os.O_CREATE
 				}
-				file, err = os.OpenFile(name, flag, mode)
-				return file, err
+				s.file, err = os.OpenFile(name, flag, mode)
+				if err != nil || opts.create {
+					return s.file, err
+				}
+				return s.file, errors.Join(lock(s.file, opts.readOnly), inspect(s.file))
 			},
 		})
 		return err
 	})
-	if err != nil && file != nil {
-		abandon(file)
+	if err != nil && s.file != nil {
+		abandon(s.file)
 	}
 	switch {
 	case err == nil:
+		// Not in steps of 16 MiB that are holes: room.go grows the file.
+		s.db.AllocSize = 0
+		s.pageSize = int64(s.db.Info().PageSize)
 		return s, nil
 	case errors.Is(err, ErrDamaged):
 		return nil, err
@@ -141,41 +157,73 @@ func createStore(path string, opts storeOptions, fill func(*bbolt.Tx) error) (*s
 // view runs fn in a read transaction. Damage of any kind comes back as
 // ErrDamaged. fn must not do I/O of its own.
 func (s *store) view(fn func(*bbolt.Tx) error) error {
-	return guard(func() error {
-		err := s.db.View(fn)
-		if errors.Is(err, bolterrors.ErrInvalidMapping) {
-			return damaged("%v", err)
-		}
+	tx, err := s.begin(false)
+	if err != nil {
 		return err
-	})
+	}
+	return errors.Join(guard(func() error { return fn(tx) }), s.rollback(tx))
 }
 
 // update runs fn in a write transaction of its own.
 func (s *store) update(fn func(*bbolt.Tx) error) error {
-	tx, err := s.db.Begin(true)
+	tx, err := s.begin(true)
 	if err != nil {
 		return err
 	}
 	if err := guard(func() error { return fn(tx) }); err != nil {
-		return errors.Join(err, rollback(tx))
+		return errors.Join(err, s.rollback(tx))
 	}
 	if err := guard(func() error { return s.commit(tx) }); err != nil {
-		return errors.Join(err, rollback(tx))
+		return errors.Join(err, s.rollback(tx))
 	}
 	return nil
 }
 
+// begin begins a transaction. bbolt looks at its meta pages with its locks held
+// and leaves them so where the pages are gone: every later call would wait for
+// ever. So they are looked at here first, and one at a time. Errors: ErrDamaged.
+func (s *store) begin(writable bool) (tx *bbolt.Tx, err error) {
+	s.beginning.Lock()
+	defer s.beginning.Unlock()
+	if s.stuck.Load() {
+		return nil, damaged("the file cannot be used any more")
+	}
+	if err := s.look(writable); err != nil {
+		return nil, err
+	}
+	err = guard(func() (err error) {
+		tx, err = s.db.Begin(writable)
+		return err
+	})
+	switch {
+	case errors.Is(err, ErrDamaged):
+		s.stuck.Store(true)
+	case errors.Is(err, bolterrors.ErrInvalidMapping):
+		err = damaged("%v", err)
+	}
+	return tx, err
+}
+
 // rollback gives up a transaction in memory only: the plain Update of bbolt
 // would read the disk again, and on a damaged one panic with its locks held.
-func rollback(tx *bbolt.Tx) error {
+func (s *store) rollback(tx *bbolt.Tx) error {
 	err := guard(tx.Rollback)
 	if errors.Is(err, bolterrors.ErrTxClosed) {
 		return nil
 	}
+	if err != nil {
+		s.stuck.Store(true)
+	}
 	return err
 }
 
-func (s *store) close() error { return guard(s.db.Close) }
+func (s *store) close() error {
+	if s.stuck.Load() {
+		abandon(s.file)
+		return nil
+	}
+	return guard(s.db.Close)
+}
 
 // guard turns what a damaged file does to bbolt, panics and page faults beyond
 // the end of the file, into ErrDamaged.

@@ -156,7 +156,7 @@ func (j *Journal) removeMarks(ctx context.Context, old []markEntry) error {
 	for len(old) > 0 {
 		part := old[:min(pruneChunk, len(old))]
 		old = old[len(part):]
-		err := j.submit(ctx, &request{apply: func(b *batch) error {
+		err := j.submit(ctx, &request{ends: true, apply: func(b *batch) error {
 			for i := range part {
 				key := part[i].key()
 				now, err := b.mark(part[i].Scope, part[i].Code, key)
@@ -233,19 +233,20 @@ func (j *Journal) sweepHistory(ctx context.Context, a ages) error {
 				old, undecided = append(old, undecided...), nil
 			}
 		}
-		if err := j.prune(ctx, old); err != nil || young {
+		if err := j.prune(ctx, old, false); err != nil || young {
 			return err
 		}
 		next = more
 	}
 }
 
-// prune removes records that the tallies hold.
-func (j *Journal) prune(ctx context.Context, seqs []uint64) error {
+// prune removes records that the tallies hold. An event's tally goes with its
+// last record, unless it is to stay.
+func (j *Journal) prune(ctx context.Context, seqs []uint64, tallied bool) error {
 	for len(seqs) > 0 {
 		part := seqs[:min(pruneChunk, len(seqs))]
 		seqs = seqs[len(part):]
-		err := j.submit(ctx, &request{apply: func(b *batch) error {
+		err := j.submit(ctx, &request{ends: true, apply: func(b *batch) error {
 			var gone []uint64
 			for _, seq := range part {
 				pruned, err := b.pruneRecord(seq)
@@ -256,7 +257,7 @@ func (j *Journal) prune(ctx context.Context, seqs []uint64) error {
 					gone = append(gone, seq)
 				}
 			}
-			return fatal(b.forget(gone))
+			return fatal(b.forget(gone, tallied))
 		}})
 		if err != nil {
 			return err
@@ -302,7 +303,7 @@ func (j *Journal) sweepAttempts(ctx context.Context, a ages) error {
 	if len(old) == 0 {
 		return nil
 	}
-	return j.submit(ctx, &request{apply: func(b *batch) error {
+	return j.submit(ctx, &request{ends: true, apply: func(b *batch) error {
 		for _, id := range old {
 			if err := b.removeAttempt(id); err != nil {
 				return err

@@ -21,7 +21,7 @@ func sweep(t *testing.T, j *Journal) {
 
 func TestMarksEnd(t *testing.T) {
 	ctx := context.Background()
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	c := opts.Clock.(*clock)
 	j := open(t, opts)
 	const plain, pending, ending, permit = 1, 2, 3, 4
@@ -88,7 +88,7 @@ func TestMarksAndTheClock(t *testing.T) {
 		"another boot, trusted, early":  {off: time.Hour, anchored: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			opts := options(t.TempDir())
+			opts := options(stateDir(t))
 			c := opts.Clock.(*clock)
 			j := open(t, opts)
 			admit(t, j, 1, scanner.FateConfirmed)
@@ -103,7 +103,7 @@ func TestMarksAndTheClock(t *testing.T) {
 		})
 	}
 	t.Run("the same boot, untrusted", func(t *testing.T) {
-		opts := options(t.TempDir())
+		opts := options(stateDir(t))
 		c := opts.Clock.(*clock)
 		delete(c.anchored, "boot-1")
 		j := open(t, opts)
@@ -118,7 +118,7 @@ func TestMarksAndTheClock(t *testing.T) {
 
 func TestHistoryIsPruned(t *testing.T) {
 	ctx := context.Background()
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	c := opts.Clock.(*clock)
 	j := open(t, opts)
 	fates := []scanner.Fate{scanner.FateConfirmed, scanner.FatePending, scanner.FateParked, scanner.FateKept}
@@ -177,7 +177,7 @@ func TestHistoryIsPruned(t *testing.T) {
 }
 
 func TestTalliesEndWithTheirHistory(t *testing.T) {
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	c := opts.Clock.(*clock)
 	j := open(t, opts)
 	admit(t, j, 1, scanner.FateConfirmed)
@@ -195,7 +195,7 @@ func TestTalliesEndWithTheirHistory(t *testing.T) {
 
 func TestAttemptsAreSwept(t *testing.T) {
 	ctx := context.Background()
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	c := opts.Clock.(*clock)
 	j := open(t, opts)
 	add := func(ticket int) uint64 {
@@ -241,7 +241,7 @@ func TestAttemptsAreSwept(t *testing.T) {
 // TestMarksEndWhenTheListShowsThem: the list says the same by then; what it
 // cannot say stays.
 func TestMarksEndWhenTheListShowsThem(t *testing.T) {
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	c := opts.Clock.(*clock)
 	const shown, unshown, left, owed = 1, 2, 3, 4
 	opts.Used = func(_ scanner.Scope, c scanner.Code) bool { return c != code(unshown) }

@@ -1,12 +1,14 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"runtime"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"usher/scanner"
 )
@@ -20,6 +22,9 @@ type request struct {
 	// nothing behind and does not disturb the others. It may run a second time,
 	// on a rescued store. Nil: only what rides along with any commit.
 	apply func(*batch) error
+	// ends: it ends or makes safe what is stored already, and may use the room
+	// that is reserved for that.
+	ends bool
 	// notes is how many notes may ride along; zero: a few.
 	notes int
 	// marks is how many fresh marks move to the state tree.
@@ -96,12 +101,12 @@ func (j *Journal) lead(own *request) {
 func (j *Journal) commit(reqs []*request) {
 	err := j.ready()
 	if err == nil {
-		err = j.write(reqs)
+		err = j.writeGrowing(reqs)
 		if errors.Is(err, ErrDamaged) && j.failure == nil {
 			// Found while reading: nothing was written, so the same requests can
 			// be judged on what the rescue gives.
 			if err = j.rescue(err); err == nil {
-				err = j.write(reqs)
+				err = j.writeGrowing(reqs)
 			}
 		}
 	}
@@ -143,6 +148,12 @@ func (j *Journal) ready() error {
 	if err := j.scrub(); err != nil {
 		return err
 	}
+	if j.stale {
+		if err := j.use(j.db); err != nil {
+			return err
+		}
+		j.stale = false
+	}
 	j.failure = nil
 	j.log.Info("journal: writable again")
 	return nil
@@ -161,37 +172,69 @@ func (j *Journal) reopen() error {
 	if err := forgetCache(j.path); err != nil {
 		j.log.Warn("journal: drop cached pages", "error", err)
 	}
-	s, err := openStore(j.path, storeOptions{maxSize: j.opts.MaxSize})
+	s, err := openStore(j.path, storeOptions{})
 	if err != nil {
 		return err
 	}
 	j.db = s
-	return nil
+	return j.furnish(s)
+}
+
+// writeGrowing writes, and gives the file more room where a transaction is larger
+// than what is always at hand.
+func (j *Journal) writeGrowing(reqs []*request) error {
+	err := j.write(reqs)
+	for step := j.room.ahead; errors.Is(err, bolterrors.ErrMaxSizeReached) && step <= largestStep; step *= 2 {
+		if j.grow(j.db, step) != nil {
+			break
+		}
+		err = j.write(reqs)
+	}
+	return err
 }
 
 // write runs the requests in one transaction. An error means that nothing of
 // any of them counts; j.failure is set where something may be on the disk.
 func (j *Journal) write(reqs []*request) error {
-	tx, err := j.db.db.Begin(true)
+	tx, err := j.db.begin(true)
 	if err != nil {
 		return err
 	}
 	b := &batch{j: j, tx: tx, over: newOverlay()}
+	b.lean, b.notes = j.provide(j.db, tx, j.notesFor(reqs))
 	if err := guard(func() error { return b.run(reqs) }); err != nil {
-		return errors.Join(err, rollback(tx))
+		return errors.Join(err, j.db.rollback(tx))
 	}
 	if !b.wrote {
-		return rollback(tx)
+		return j.db.rollback(tx)
 	}
 	// From here readers may meet pages that are not yet synced.
 	j.unconfirmed.Store(b.over)
-	if err := guard(func() error { return j.db.commit(tx) }); err != nil {
+	err = guard(func() error { return j.db.commit(tx) })
+	if errors.Is(err, bolterrors.ErrMaxSizeReached) {
+		// Before anything was written: what asks for less may still find room.
+		j.unconfirmed.Store(nil)
+		return errors.Join(err, j.db.rollback(tx))
+	}
+	if err != nil {
 		j.failure = err
-		return errors.Join(err, rollback(tx))
+		j.noteDoubt(b.over)
+		return errors.Join(err, j.db.rollback(tx))
 	}
 	j.unconfirmed.Store(nil)
 	j.apply(b)
 	return nil
+}
+
+// notesFor is how many notes the requests would have ride along.
+func (j *Journal) notesFor(reqs []*request) int {
+	n := 0
+	for _, r := range reqs {
+		if n = max(n, r.notes); r.snapshot {
+			n = maxNotes
+		}
+	}
+	return min(cmp.Or(n, ridingNotes), j.waiting())
 }
 
 // scrub puts back what the failed transaction changed, whether or not it shows:
@@ -209,14 +252,21 @@ func (j *Journal) scrub() error {
 				return err
 			}
 		}
-		return nil
+		return b.writeSeqs(j.reservedNow())
 	})
 	if err != nil {
 		return err
 	}
 	j.unconfirmed.Store(nil)
 	j.apply(b)
+	j.clearDoubt()
 	return nil
+}
+
+func (j *Journal) reservedNow() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.reserved
 }
 
 // apply makes memory follow a transaction that is on the disk.
@@ -227,7 +277,7 @@ func (j *Journal) apply(b *batch) {
 	for _, effect := range b.effects {
 		effect(j.index)
 	}
-	if len(j.index.fresh) > snapshotRecords {
+	if len(j.index.fresh) > snapshotRecords || j.spare < j.room.ahead/2 {
 		j.wake()
 	}
 }

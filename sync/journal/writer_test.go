@@ -3,21 +3,18 @@ package journal
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
 	"go.etcd.io/bbolt"
-	"golang.org/x/sys/unix"
 
 	"usher/scanner"
 )
 
 func TestScansInFlightShareACommit(t *testing.T) {
 	const lanes, each = 16, 20
-	j := open(t, options(t.TempDir()))
+	j := open(t, options(stateDir(t)))
 	before := commits(j)
 	var wg sync.WaitGroup
 	seqs := make([][]uint64, lanes)
@@ -57,7 +54,7 @@ func commits(j *Journal) uint64 {
 func TestOneTicketAtManyGates(t *testing.T) {
 	const lanes = 16
 	c := newClock()
-	j := open(t, options(t.TempDir()))
+	j := open(t, options(stateDir(t)))
 	var wg sync.WaitGroup
 	errs := make([]error, lanes)
 	for lane := range lanes {
@@ -108,7 +105,7 @@ func TestCommitError(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx := context.Background()
-			opts := options(t.TempDir())
+			opts := options(stateDir(t))
 			c := opts.Clock.(*clock)
 			j := open(t, opts)
 			old := admit(t, j, 1, scanner.FatePending)
@@ -171,7 +168,7 @@ func TestCommitError(t *testing.T) {
 // TestCommitErrorOfSettlements: marks and fates in their trees are put back too.
 func TestCommitErrorOfSettlements(t *testing.T) {
 	ctx := context.Background()
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	j := open(t, opts)
 	a, b := admit(t, j, 1, scanner.FatePending), admit(t, j, 2, scanner.FatePending)
 	if err := j.Settle(ctx, []Settlement{{Seq: b, To: scanner.FateParked, Detail: "no"}}); err != nil {
@@ -232,7 +229,7 @@ func TestCommitErrorOfSettlements(t *testing.T) {
 func TestNotesOutliveACommitError(t *testing.T) {
 	for name, fault := range map[string]func(*bbolt.Tx) error{"liar": liar, "broken": broken} {
 		t.Run(name, func(t *testing.T) {
-			opts := options(t.TempDir())
+			opts := options(stateDir(t))
 			j := open(t, opts)
 			seq := j.Note(refusal(newClock(), 1))
 			j.db.commit = fault
@@ -254,94 +251,5 @@ func TestNotesOutliveACommitError(t *testing.T) {
 				t.Errorf("tallies: %+v", s.Tallies)
 			}
 		})
-	}
-}
-
-func TestFullFile(t *testing.T) {
-	opts := options(t.TempDir())
-	opts.MaxSize = 256 << 10
-	j := open(t, opts)
-	c := opts.Clock.(*clock)
-	var stored []uint64
-	for n := 0; ; n++ {
-		seq, err := j.Commit(context.Background(), entryChange(t, j, c, n, scanner.FatePending))
-		if errors.Is(err, scanner.ErrNotStored) {
-			break
-		} else if err != nil || n > 10_000 {
-			t.Fatalf("commit %d: %v", n, err)
-		}
-		stored = append(stored, seq)
-	}
-	if len(stored) < 50 {
-		t.Fatalf("only %d fit", len(stored))
-	}
-	if s := j.Status(); s.Writable || s.Pending != len(stored) {
-		t.Errorf("full: %+v", s)
-	}
-	if got := seqsOf(history(t, j)); len(got) != len(stored) {
-		t.Errorf("full: %d records, want %d", len(got), len(stored))
-	}
-	j.opts.MaxSize = 0
-	stored = append(stored, admit(t, j, 20_000, scanner.FatePending))
-	if s := j.Status(); !s.Writable || len(s.Problems) != 0 {
-		t.Errorf("with space again: %+v", s)
-	}
-	if got := seqsOf(history(t, j)); len(got) != len(stored) || got[len(got)-1] != stored[len(stored)-1] {
-		t.Errorf("with space again: %d records, want %d", len(got), len(stored))
-	}
-}
-
-// TestFullDisk fills a real file system under the journal.
-func TestFullDisk(t *testing.T) {
-	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=2m"); err != nil {
-		t.Skipf("needs root and CAP_SYS_ADMIN to mount a small tmpfs: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
-	opts := options(dir)
-	j := open(t, opts)
-	c := opts.Clock.(*clock)
-	stored := []uint64{admit(t, j, 0, scanner.FatePending)}
-	ballast := filepath.Join(dir, "ballast")
-	fillDisk(t, ballast)
-	for n := 1; ; n++ {
-		seq, err := j.Commit(context.Background(), entryChange(t, j, c, n, scanner.FatePending))
-		if errors.Is(err, scanner.ErrNotStored) {
-			break
-		} else if err != nil || n > 10_000 {
-			t.Fatalf("commit %d: %v", n, err)
-		}
-		stored = append(stored, seq)
-	}
-	if s := j.Status(); s.Writable || s.Pending != len(stored) {
-		t.Errorf("full: %+v", s)
-	}
-	if err := os.Remove(ballast); err != nil {
-		t.Fatal(err)
-	}
-	stored = append(stored, admit(t, j, 20_000, scanner.FatePending))
-	if got := seqsOf(history(t, j)); len(got) != len(stored) {
-		t.Errorf("with space again: %d records, want %d", len(got), len(stored))
-	}
-}
-
-func fillDisk(t *testing.T, path string) {
-	t.Helper()
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for {
-		if _, err := f.Write(make([]byte, 4096)); err != nil {
-			if !errors.Is(err, unix.ENOSPC) {
-				t.Fatal(err)
-			}
-			return
-		}
 	}
 }

@@ -167,7 +167,7 @@ func (l *Lists) fetch(ctx context.Context, progress func(int)) error {
 // there: the sum of all tickets' hashes tells, in whatever order they came.
 func (l *Lists) load(ctx context.Context, begun scanner.Stamp, progress func(int)) error {
 	var sum [sha256.Size]byte
-	meta := Meta{Scope: l.o.Scope, GeneratedAt: l.o.Clock.True(begun).At, Checked: begun}
+	meta := Meta{Scope: l.o.Scope, GeneratedAt: l.o.Clock.True(begun).At, Checked: begun, Repeats: true}
 	feed := func(add func(scanner.Ticket, string) error) error {
 		page, err := l.o.Lister.List(ctx, func(t scanner.Ticket, place string) error {
 			if err := mix(&sum, t); err != nil {
@@ -185,7 +185,7 @@ func (l *Lists) load(ctx context.Context, begun scanner.Stamp, progress func(int
 		if page.Complete {
 			print += " complete"
 		}
-		if stored, _, ok := l.o.Store.Source(l.o.Scope); ok && stored == print {
+		if stored, _, ok := l.o.Store.Source(l.o.Scope); ok && stored == print && !l.o.Store.Damaged(l.o.Scope) {
 			return errUnchanged
 		}
 		meta.Complete, meta.Source = page.Complete, print

@@ -41,6 +41,8 @@ type Meta struct {
 	Checked     scanner.Stamp
 	Source      string
 	Cursor      []byte
+	// Repeats says that a code listed twice is no fault of the whole list.
+	Repeats bool
 }
 
 // Store is what is needed of the ticket store. Build replaces the list with
@@ -49,6 +51,9 @@ type Store interface {
 	Source(scanner.Scope) (source string, cursor []byte, ok bool)
 	List(scanner.Scope) scanner.ListInfo
 	Checked(scanner.Scope, scanner.Stamp)
+	// Damaged tells whether a record of the list was found unreadable: then it is
+	// loaded again although its source says the same.
+	Damaged(scanner.Scope) bool
 	Build(ctx context.Context, meta *Meta, feed func(add func(t scanner.Ticket, place string) error) error, progress func(n int)) error
 }
 

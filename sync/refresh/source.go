@@ -28,15 +28,16 @@ func (s source) encode() string {
 	return string(text)
 }
 
-// stored is the present list's source; the zero source where there is no list
-// or another usher's words.
+// stored is the present list's source; the zero source where there is no list,
+// another usher's words, or a damaged list that the manifest can replace. A
+// damaged import stays: the manifest is older.
 func (r *Refresher) stored() source {
 	text, _, ok := r.o.Store.Source(r.o.Scope)
 	if !ok {
 		return source{}
 	}
 	var s source
-	if json.Unmarshal([]byte(text), &s) != nil {
+	if json.Unmarshal([]byte(text), &s) != nil || s.Kind == kindManifest && r.o.Store.Damaged(r.o.Scope) {
 		return source{}
 	}
 	return s

@@ -10,8 +10,8 @@ import (
 	"usher/scanner"
 )
 
-// inARow is how many of the vendor's own faults, one after the other, make the
-// batch itself suspect.
+// inARow is how many calls, one after the other, that failed or got no proper
+// answer make the batch itself suspect.
 const inARow = 3
 
 // doubts are the entries that may be why a call fails. The holder of the turn
@@ -22,8 +22,12 @@ type doubts struct {
 	taken uint64
 	// lonely counts entries that failed alone.
 	lonely uint64
-	// failing counts the vendor's own faults in a row.
+	// failing counts the calls in a row that failed or got no proper answer.
 	failing int
+	// only is the entry whose calls alone have failed since an entry was taken; zero:
+	// none has. mixed: others have too.
+	only  uint64
+	mixed bool
 	// all: an entry failed alone and none was taken since. It may be the vendor
 	// that refuses everything, which one entry at a time finds out.
 	all bool
@@ -33,8 +37,9 @@ type doubts struct {
 type doubt struct {
 	// most is the size of the largest batch it may be in.
 	most int
-	// since is the count of taken entries when it first failed, or when something
-	// else last ended a drain: what was taken earlier says nothing of this trouble.
+	// since is the count of taken entries when it first failed, when it last failed
+	// alone, or when something else last ended a drain: what was taken earlier says
+	// nothing of this trouble.
 	since uint64
 	// alone orders the entries that failed alone; zero: it has not.
 	alone uint64
@@ -60,17 +65,33 @@ func (s *doubts) suspect(seqs []uint64) {
 	}
 }
 
-// guilty tells whether an entry that failed alone is to blame: the vendor has
-// taken another since it first failed.
-func (s *doubts) guilty(seq uint64) bool {
+// failed notes a call that gave no receipts.
+func (s *doubts) failed(seqs []uint64) {
+	if len(seqs) > 1 || s.only != 0 && s.only != seqs[0] {
+		s.mixed = true
+	}
+	s.only = seqs[0]
+}
+
+// likely tells whether an entry that fails alone may be to blame: it failed before,
+// and the vendor has taken another in between.
+func (s *doubts) likely(seq uint64) bool {
 	x := s.of[seq]
 	return x != nil && s.taken > x.since
+}
+
+// guilty tells whether it is: the other was taken right before, or after this one
+// had failed alone. Otherwise it may have failed for a neighbour then, and for an
+// outage now.
+func (s *doubts) guilty(seq uint64) bool {
+	return s.likely(seq) && (s.of[seq].alone > 0 || !s.mixed)
 }
 
 // alone puts an entry behind all others.
 func (s *doubts) alone(seq uint64) {
 	s.lonely++
-	s.of[seq].alone = s.lonely
+	x := s.of[seq]
+	x.alone, x.since = s.lonely, s.taken
 	s.all = true
 }
 
@@ -106,7 +127,11 @@ func (s *doubts) answered(seqs []uint64, taken int) {
 		delete(s.of, seq)
 	}
 	s.taken += uint64(taken)
-	if taken == 0 || !s.all {
+	if taken == 0 {
+		return
+	}
+	s.only, s.mixed = 0, false
+	if !s.all {
 		return
 	}
 	s.all = false
@@ -126,6 +151,7 @@ func (d *drain) failed(ctx context.Context, b *batch, failure error) ([]Settleme
 		list = notSent(b.seqs())
 	}
 	seqs := b.seqs()
+	d.doubts.failed(seqs)
 	if !d.divides(ctx, call) {
 		if call.Trouble != scanner.Failing {
 			d.doubts.shaken(nil)
@@ -134,41 +160,51 @@ func (d *drain) failed(ctx context.Context, b *batch, failure error) ([]Settleme
 		}
 		return list, explain(call)
 	}
-	if len(seqs) == 1 && d.doubts.guilty(seqs[0]) {
+	if len(seqs) == 1 && blames(call) && d.doubts.guilty(seqs[0]) {
 		delete(d.doubts.of, seqs[0])
 		before := d.counts
 		d.counts.Parked++
 		d.tally(before)
 		return []Settlement{{Seq: seqs[0], To: scanner.FateParked, Detail: explain(call).Error()}}, nil
 	}
+	likely := d.doubts.likely(seqs[0])
 	d.doubts.suspect(seqs)
 	if len(seqs) > 1 {
 		return list, nil
 	}
 	d.doubts.alone(seqs[0])
+	if likely {
+		// The next one tells: those that were with it in one batch, each once.
+		return list, nil
+	}
 	d.doubts.shaken(seqs)
 	d.lone = true
 	return list, explain(call)
 }
 
-// divides tells whether a failure may be the fault of one entry in the batch.
+// blames tells whether a failure is the vendor's own word: silence, or what some
+// network says in its place, parks nobody.
+func blames(call *scanner.CallError) bool {
+	return call.Trouble == scanner.Malformed || call.Trouble == scanner.Failing
+}
+
+// divides tells whether a failure may be the fault of one entry in the batch. One
+// that only crashes the vendor, or is too long for the network, would otherwise
+// keep all others here for ever.
 func (d *drain) divides(ctx context.Context, call *scanner.CallError) bool {
-	if call.Trouble != scanner.Failing {
-		d.doubts.failing = 0
-	}
 	switch call.Status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired,
 		http.StatusRequestTimeout, http.StatusPreconditionFailed, http.StatusTooManyRequests:
+		d.doubts.failing = 0
 		return false
 	}
 	switch call.Trouble {
-	case scanner.Malformed:
-		return true
-	case scanner.Failing:
+	case scanner.Failing, scanner.Silent, scanner.Nonsense:
 		d.doubts.failing++
 		return d.doubts.failing >= inARow && d.alive(ctx)
 	}
-	return false
+	d.doubts.failing = 0
+	return call.Trouble == scanner.Malformed
 }
 
 // alive tells whether the vendor answers at all.
@@ -223,7 +259,7 @@ func explain(call *scanner.CallError) error {
 func putOffText(r scanner.Receipt) string {
 	switch {
 	case r.Delivery != scanner.Later:
-		return "the vendor's answer leaves out scans that were sent"
+		return "the vendor's answer does not say what became of some scans"
 	case r.Detail != "":
 		return "the vendor takes some scans later: " + r.Detail
 	}

@@ -44,6 +44,15 @@ func (b *batch) seqs() []uint64 {
 	return list
 }
 
+// sendings are the entries with the times that the vendor will be told.
+func (b *batch) sendings() []Sending {
+	list := make([]Sending, len(b.entries))
+	for i, e := range b.entries {
+		list[i] = Sending{Seq: e.Seq, As: b.moves[i].At}
+	}
+	return list
+}
+
 // run sends batch after batch until there is none. An error is what calls for a
 // pause.
 func (d *drain) run(ctx context.Context) error {
@@ -102,7 +111,7 @@ func (d *drain) prepare(ctx context.Context, flying *batch) (*batch, error) {
 		if b == nil || err != nil {
 			return nil, err
 		}
-		err = d.mark(ctx, b.seqs())
+		err = d.mark(ctx, b)
 		if err == nil {
 			return b, nil
 		}
@@ -114,9 +123,10 @@ func (d *drain) prepare(ctx context.Context, flying *batch) (*batch, error) {
 }
 
 // mark notes that entries are about to leave, all of them or none.
-func (d *drain) mark(ctx context.Context, seqs []uint64) error {
-	for i := 0; i < len(seqs); i += chunk {
-		if err := d.o.Journal.Sent(ctx, seqs[i:min(i+chunk, len(seqs))]); err != nil {
+func (d *drain) mark(ctx context.Context, b *batch) error {
+	seqs, list := b.seqs(), b.sendings()
+	for i := 0; i < len(list); i += chunk {
+		if err := d.o.Journal.Sent(ctx, list[i:min(i+chunk, len(list))]); err != nil {
 			return errors.Join(err, d.settle(ctx, notSent(seqs[:i])))
 		}
 	}
@@ -150,21 +160,24 @@ func (d *drain) settle(ctx context.Context, list []Settlement) error {
 	return nil
 }
 
-// judge reads the vendor's receipts. An entry without one stays as it is: sent,
-// and nothing known of it.
+// judge reads the vendor's receipts. An entry without one, or with two that
+// contradict each other, stays as it is: sent, and nothing known of it.
 func (d *drain) judge(b *batch, receipts []scanner.Receipt) []Settlement {
 	of := make(map[uint64]scanner.Receipt, len(receipts))
 	for _, r := range receipts {
+		if had, twice := of[r.Seq]; twice && had.Delivery != r.Delivery {
+			r = scanner.Receipt{Seq: r.Seq}
+		}
 		of[r.Seq] = r
 	}
 	var list []Settlement
 	before := d.counts
 	taken := 0
 	for i, e := range b.entries {
-		if e.Seq > d.newest.seq {
-			d.newest.seq, d.newest.at = e.Seq, b.moves[i].At
-		}
 		r := of[e.Seq]
+		if r.Delivery != scanner.Rejected && r.Delivery != scanner.Later {
+			d.reported.note(e.Seq, b.moves[i].At)
+		}
 		s := Settlement{Seq: e.Seq, Detail: r.Detail}
 		switch {
 		case r.Delivery == scanner.Taken,

@@ -56,6 +56,19 @@ func (c *handClock) True(s scanner.Stamp) scanner.Instant {
 	return scanner.Instant{At: at, Earliest: at.Add(-c.spread), Latest: at.Add(c.spread), Trusted: true}
 }
 
+// learn and forget set what is known of a boot's start.
+func (c *handClock) learn(boot string, start time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.true0[boot] = start
+}
+
+func (c *handClock) forget(boot string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.true0, boot)
+}
+
 func (c *handClock) pass(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -81,6 +94,14 @@ func (b book) Pending(mine func(scanner.Scope) bool, after uint64, limit int) ([
 		entries[i] = upload.Entry(e)
 	}
 	return entries, err
+}
+
+func (b book) Sent(ctx context.Context, list []upload.Sending) error {
+	sendings := make([]journal.Sending, len(list))
+	for i, s := range list {
+		sendings[i] = journal.Sending(s)
+	}
+	return b.Journal.Sent(ctx, sendings)
 }
 
 func (b book) Settle(ctx context.Context, list []upload.Settlement) error {

@@ -113,8 +113,12 @@ func (p *picking) batch() *batch {
 	at := p.times(p.window)
 	b := &batch{}
 	for _, i := range p.chosen {
-		b.entries = append(b.entries, p.window[i])
-		b.moves = append(b.moves, movement(&p.window[i].Record, at[i]))
+		e := &p.window[i]
+		if as, ok := p.frozen(e); ok {
+			at[i] = as
+		}
+		b.entries = append(b.entries, *e)
+		b.moves = append(b.moves, movement(&e.Record, at[i]))
 	}
 	return b
 }

@@ -16,18 +16,25 @@
 // # Trouble
 //
 // Whatever goes wrong keeps every entry. What says nothing against the entries
-// themselves (no answer, no sign-in, a quota) is tried again after a pause. What
-// may be one entry's fault (the vendor calls the request wrong; it fails three
-// times in a row and answers a probe) halves the batch, down to the entry that
-// fails alone. That one is parked only if the vendor has taken another entry
-// since it first failed; otherwise it waits behind all others, and so a vendor
-// that refuses everything parks nothing.
+// themselves (no connection, no sign-in, a quota) is tried again after a pause.
+// What may be one entry's fault (the vendor calls the request wrong; three calls
+// in a row fail or get no proper answer while it answers a probe) halves the
+// batch, down to the entry that fails alone: one scan in a hundred costs some
+// fifteen calls more. That one is parked if it failed by the vendor's own word and
+// the vendor took another entry right before; otherwise it waits behind all others,
+// and is parked if one of them was taken and it fails alone again. So neither an
+// outage nor a vendor that refuses everything parks anything, nor does a network
+// that swallows calls, and no entry keeps the rest from the vendor.
 //
 // # Time
 //
 // A scan's time is worked out as it leaves, when more is known of the device's
-// clock than at the scan. It never lies in the vendor's future, and an uncertain
-// time never contradicts the order of the scans.
+// clock than at the scan. It never lies in the vendor's future, an uncertain
+// time never contradicts the order of the scans, and a sure one follows it as far
+// as its own error allows. It is stored with the mark that the scan leaves, and
+// while nobody knows what became of a sending, the next one carries the same time:
+// to a vendor that tells scans apart by their time, a resend after a lost answer
+// is no second scan.
 package upload
 
 import (
@@ -114,15 +121,13 @@ type Uploader struct {
 	wake  chan struct{}
 
 	// turn holds one token: one upload at a time. Its holder owns pauses,
-	// doubts and newest.
-	turn   chan struct{}
-	pauses *backoff.ExponentialBackOff
-	doubts doubts
-	// newest is the newest entry that the vendor has, and its time there.
-	newest struct {
-		seq uint64
-		at  time.Time
-	}
+	// doubts, reported and certain.
+	turn     chan struct{}
+	pauses   *backoff.ExponentialBackOff
+	doubts   doubts
+	reported reported
+	// certain is what was certainly past when times were last told.
+	certain time.Time
 
 	mu sync.Mutex // guards what follows; never held across I/O
 	st Status

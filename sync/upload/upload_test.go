@@ -86,7 +86,7 @@ func TestReceipts(t *testing.T) {
 	rejected := b.admit(t, clock, 5)
 	later := b.admit(t, clock, 6)
 	missing := b.admit(t, clock, 7)
-	if err := b.Sent(t.Context(), []uint64{sent}); err != nil {
+	if err := b.Sent(t.Context(), []upload.Sending{{Seq: sent, As: noon}}); err != nil {
 		t.Fatal(err)
 	}
 	deliveries := map[uint64]scanner.Delivery{
@@ -195,7 +195,7 @@ func poisoned(err error, tickets ...scanner.Code) func(context.Context, int, []s
 }
 
 func TestPoisonIsFoundAndParked(t *testing.T) {
-	for name, bad := range map[string][]int{"first": {0}, "last": {99}, "middle": {41}, "several": {0, 1, 50, 98, 99}, "most": {3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}} {
+	for name, bad := range map[string][]int{"first": {0}, "last": {99}, "middle": {41}, "several": {0, 1, 50, 97, 98}, "most": {3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}} {
 		t.Run(name, func(t *testing.T) {
 			clock := newClock()
 			b := openBook(t, t.TempDir(), clock)
@@ -430,11 +430,11 @@ type fullDisk struct {
 	sent, settle bool
 }
 
-func (f *fullDisk) Sent(ctx context.Context, seqs []uint64) error {
+func (f *fullDisk) Sent(ctx context.Context, list []upload.Sending) error {
 	if f.sent {
 		return scanner.ErrNotStored
 	}
-	return f.book.Sent(ctx, seqs)
+	return f.book.Sent(ctx, list)
 }
 
 func (f *fullDisk) Settle(ctx context.Context, list []upload.Settlement) error {

@@ -15,7 +15,7 @@ func BenchmarkList(b *testing.B) {
 	const count = 10_000
 	body := head + `"tickets":[` + strings.Repeat(ticket+",", count-1) + ticket + "]}"
 	c, err := audienceview.NewClient(map[string]any{"username": user, "client_id": clientID}, audienceview.Deps{
-		Transport: canned{body}, Environ: []string{"USHER_VENDOR_PASSWORD=" + password},
+		Transport: canned{body: body}, Environ: []string{"USHER_VENDOR_PASSWORD=" + password},
 	})
 	if err != nil {
 		b.Fatal(err)

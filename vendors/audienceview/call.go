@@ -65,8 +65,14 @@ func (c *Client) ask(ctx context.Context, call wire.Call, reply answer) (wire.An
 func (c *Client) read(call wire.Call, got wire.Answer, err error, reply answer) error {
 	if err != nil {
 		var e envelope
-		if got.Body != nil && wire.Decode(got.Body, &e) == nil && (e.Details != nil || e.Failed != nil && *e.Failed) {
-			return c.heard(call, got, &e)
+		if got.Body != nil && wire.Decode(got.Body, &e) == nil && e.genuine() {
+			if e.Details != nil || *e.Failed {
+				return c.heard(call, got, &e)
+			}
+			// No error by its own words: whatever became of the status, it was done.
+			done := *scanner.CallErrorOf(err)
+			done.MaybeSent = true
+			err = &done
 		}
 		if got.Status == http.StatusUnauthorized || got.Status == http.StatusForbidden {
 			return &tokenRefused{scanner.CallErrorOf(err)}

@@ -177,8 +177,9 @@ func (s *session) rejected(err error, password string) error {
 	named := errors.As(err, &bar)
 	_, ticket := asRefusal(err)
 	token := errors.As(err, &refused) && !refused.call.MaybeSent
-	// An unknown host path (404) or a refused form (400) needs a person as well.
-	malformed := call.Trouble == scanner.Malformed
+	// An unknown path (404) needs a person as well. A bare 400 does not: that is
+	// what a front end says of a request that the network cut off.
+	malformed := call.Trouble == scanner.Malformed && call.Status != http.StatusBadRequest
 	if !named && !ticket && !token && !malformed && !errors.As(err, &odd) {
 		return &call
 	}

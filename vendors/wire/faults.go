@@ -2,6 +2,8 @@ package wire
 
 import (
 	"bytes"
+	"compress/flate"
+	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -92,12 +94,27 @@ func broken(op string, status int, err error) *scanner.CallError {
 		text = "the connection was reset before a whole answer"
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		text = "the answer was cut off"
-	case strings.Contains(err.Error(), "malformed"), strings.Contains(err.Error(), "server response headers exceeded"):
-		// net/http has no type for these.
+	case garbled(err):
 		call.Trouble, text = scanner.Nonsense, "the answer is no HTTP"
 	}
 	call.Err = &cause{text, err}
 	return call
+}
+
+// garbled tells an answer that breaks the rules of HTTP or of its own
+// compression.
+func garbled(err error) bool {
+	var corrupt flate.CorruptInputError
+	if errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &corrupt) {
+		return true
+	}
+	// net/http has no type for these.
+	for _, words := range []string{"malformed", "server response headers exceeded", "chunk", "line too long", "trailer", "Content-Length", "transfer encoding"} {
+		if strings.Contains(err.Error(), words) {
+			return true
+		}
+	}
+	return false
 }
 
 func timeout(err error) bool {

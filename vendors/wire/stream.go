@@ -22,6 +22,10 @@ const maxValue = 256 << 10
 // maxDepth is how deeply arrays and objects may be nested in a stream.
 const maxDepth = 100
 
+// slowestStream is how many bytes of a stream must come within longest, each
+// time.
+const slowestStream = 1 << 10
+
 // Stream is an answer that is read piece by piece, for lists of any length. The
 // first error sticks; each is a [scanner.CallError], or what a callback gave.
 // One goroutine uses it, and closes it.
@@ -34,8 +38,8 @@ type Stream struct {
 }
 
 // Open makes the call and gives the answer as a stream, of at most call.Limit
-// bytes. It ends with the context, or where nothing comes for 30 s. Where the
-// status is not 2xx, or the answer calls itself HTML, there is no stream; the
+// bytes. It ends with the context, or where less than 1 KiB comes within 30 s: a
+// list that drips would keep every later one away. Where the status is not 2xx, or the answer calls itself HTML, there is no stream; the
 // answer then holds the body. The error is a [scanner.CallError].
 func (c *Client) Open(ctx context.Context, call Call) (*Stream, Answer, error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -348,6 +352,7 @@ type watched struct {
 	body    io.ReadCloser
 	left    int64
 	size    int64
+	fresh   int64 // since stalled was last reset
 	stalled *time.Timer
 	silent  *atomic.Bool
 	cancel  context.CancelFunc
@@ -374,7 +379,10 @@ func (w *watched) Read(p []byte) (int, error) {
 	w.size += int64(n)
 	switch {
 	case err == nil:
-		w.stalled.Reset(longest)
+		if w.fresh += int64(n); w.fresh >= slowestStream {
+			w.fresh = 0
+			w.stalled.Reset(longest)
+		}
 	case err != io.EOF:
 		w.hangUp()
 		if w.silent.Load() {

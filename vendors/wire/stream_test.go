@@ -159,7 +159,7 @@ func TestStreamStalls(t *testing.T) {
 					return copy(b, `{"n":7,"items":[`), nil
 				case n < 5:
 					time.Sleep(20 * time.Second)
-					return copy(b, " "), nil
+					return copy(b, strings.Repeat(" ", 1<<10)), nil
 				}
 				<-ctx.Done()
 				return 0, ctx.Err()
@@ -175,6 +175,29 @@ func TestStreamStalls(t *testing.T) {
 		}
 		if took := time.Since(began); took < 120*time.Second || took > 140*time.Second {
 			t.Errorf("given up after %v", took)
+		}
+	})
+}
+
+// A list that drips is given up: it would keep every later one away.
+func TestStreamDrips(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		s, err := streamOf(t, func(ctx context.Context) io.Reader {
+			return readFunc(func(b []byte) (int, error) {
+				select {
+				case <-time.After(time.Second):
+					return copy(b, " "), nil
+				case <-ctx.Done():
+					return 0, ctx.Err()
+				}
+			})
+		}, 1<<20)
+		if err == nil {
+			_, _, err = collect(s)
+		}
+		if scanner.CallErrorOf(err).Trouble != scanner.Silent || time.Since(began) > 31*time.Second {
+			t.Errorf("%v after %v", err, time.Since(began))
 		}
 	})
 }

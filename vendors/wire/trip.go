@@ -40,6 +40,11 @@ func (c *Client) send(ctx context.Context, call Call) (*trip, error) {
 		}
 		return nil, unreachable(call.Op, err)
 	}
+	if resp.StatusCode < 200 {
+		// 101: net/http hands the bare connection over, which no context ends.
+		_ = resp.Body.Close()
+		return nil, statusError(call.Op, resp)
+	}
 	t := &trip{op: call.Op, resp: resp, sent: sent, received: c.clock.Now(), observe: c.observe}
 	t.date, _ = http.ParseTime(resp.Header.Get("Date"))
 	return t, nil

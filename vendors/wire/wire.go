@@ -13,15 +13,21 @@
 //   - a redirect, HTML, or what is not the JSON that the vendor documents:
 //     nonsense, maybe sent. No redirect is followed: a vendor's API has none, a
 //     captive portal's leads elsewhere, and neither may see our credentials.
-//     JSON that ends too soon in a body that HTTP calls whole is nonsense too.
+//     JSON that ends too soon in a body that HTTP calls whole is nonsense too, and
+//     so are 101 and what breaks the rules of HTTP.
 //   - 401, 403, 412: denied, not acted on. 407: unreachable (a proxy's word).
 //     408: silent, maybe sent. 429: throttled, not acted on. Another 4xx:
 //     malformed, not acted on. 511: nonsense (a network that wants a login).
 //     Another 5xx: failing, maybe sent.
 //
-// Answers are bounded in bytes and in time, whatever the other side does. No
-// error names a query, a header or anything of a body. Only HTTP/1.1 is spoken:
-// a call has its connection to itself, so that what became of it can be told.
+// Answers are bounded in bytes and in time, whatever the other side does; a
+// stream must bring 1 KiB in every 30 s. No error names a query, a header or
+// anything of a body. Only HTTP/1.1 is spoken: a call has its connection to
+// itself, so that what became of it can be told.
+//
+// Bytes that a network changes are found by TLS alone, and each of them there.
+// Plain HTTP, which [ParseBase] takes to this machine only, cannot tell a changed
+// question or answer, or one that comes twice, from a true one.
 package wire
 
 import (
@@ -46,7 +52,7 @@ const (
 	// DefaultLimit is the most bytes of an answer where a call states none.
 	DefaultLimit = 1 << 20
 	// longest ends a call whose context has no earlier end, and a stream of which
-	// no further byte comes for so long.
+	// too little comes for so long.
 	longest = 30 * time.Second
 	// dialing bounds each of the steps towards a connection.
 	dialing = 5 * time.Second

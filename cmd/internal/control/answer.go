@@ -180,10 +180,17 @@ func person(w http.ResponseWriter, r *http.Request) (string, error) {
 		return "", badRequest(`"by" is required: the name of the person who decides`)
 	case utf8.RuneCountInString(by) > maxBy:
 		return "", badRequest(`"by" is longer than %d characters`, maxBy)
-	case strings.ContainsFunc(by, unicode.IsControl):
-		return "", badRequest(`"by" holds control characters`)
+	case strings.ContainsFunc(by, unseen):
+		return "", badRequest(`"by" holds control characters, or others that nobody sees`)
 	}
 	return by, nil
+}
+
+// unseen tells what would change how a line with the name reads: control
+// characters, direction marks, zero widths but the two that spelling needs.
+func unseen(r rune) bool {
+	const nonJoiner, joiner = '\u200c', '\u200d'
+	return !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r) && r != nonJoiner && r != joiner
 }
 
 // seqOf reads the record's number in the path.

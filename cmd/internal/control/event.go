@@ -35,9 +35,11 @@ type Event struct {
 	// TookMS is from the reading to the verdict, to the microsecond.
 	TookMS float64 `json:"took_ms"`
 
-	// Kind is "override" or "undo"; absent for a scan.
+	// Kind is "override", "undo", "conflict", "requeue" or "acknowledge"; absent for
+	// a scan. All but the first have no verdict. The last two are read from history
+	// and never told live: a thousand at once would push every follower off.
 	Kind scanner.Kind `json:"kind,omitempty"`
-	// By is the person behind an override or undo, Of the record it acts on.
+	// By is the person behind what was not scanned, Of the record it acts on.
 	By string `json:"by,omitempty"`
 	Of uint64 `json:"of,omitempty"`
 	// AgoMS is how long before a repeat its last reading was.

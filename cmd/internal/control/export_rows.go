@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"usher/scanner"
 )
@@ -46,6 +48,8 @@ type ExportRow struct {
 	// True is the corrected time as known now; where it is zero, the record's
 	// own stands.
 	True scanner.Instant
+	// SentAs is the time that the vendor was last told; zero where it was not.
+	SentAs time.Time
 	// Fate is the present one, FateAt when it came to be, FateBy the person behind
 	// it, Detail the vendor's words where it refused.
 	Fate   scanner.Fate
@@ -68,6 +72,7 @@ type exportLine struct {
 	RawTrusted     bool    `json:"raw_trusted"`
 	Boot           string  `json:"boot"`
 	UpMS           int64   `json:"up_ms"`
+	SentAs         Time    `json:"sent_as"`
 	Device         string  `json:"device"`
 	DeviceName     string  `json:"device_name"`
 	Gate           string  `json:"gate"`
@@ -113,6 +118,7 @@ func lineOf(row ExportRow) exportLine {
 		Seq: r.Seq, ID: r.ID, Kind: string(r.Kind),
 		At: At(at.At), AtEarliest: At(at.Earliest), AtLatest: At(at.Latest), AtTrusted: at.Trusted,
 		RawAt: At(r.At.Wall), RawTrusted: r.At.Trusted, Boot: r.At.Boot, UpMS: r.At.Up.Milliseconds(),
+		SentAs: At(row.SentAs),
 		Device: r.Origin.Device, DeviceName: r.Origin.Name, Gate: r.Origin.Gate,
 		Scanner: r.Scanner, Code: string(r.Code), Direction: string(r.Direction),
 		Verdict: string(r.Verdict), Reason: string(r.Reason), Mode: string(r.Mode), Message: r.Message,
@@ -131,7 +137,7 @@ func lineOf(row ExportRow) exportLine {
 
 // exportColumns are the CSV's header, in the order of cells.
 var exportColumns = []string{
-	"seq", "id", "kind", "at", "at_earliest", "at_latest", "at_trusted", "raw_at", "raw_trusted", "boot", "up_ms",
+	"seq", "id", "kind", "at", "at_earliest", "at_latest", "at_trusted", "raw_at", "raw_trusted", "boot", "up_ms", "sent_as",
 	"device", "device_name", "gate", "scanner", "code", "direction", "verdict", "reason", "mode", "message",
 	"late", "in_doubt", "conflict", "overridden", "unverified", "by", "of", "fate", "fate_at", "fate_by", "fate_detail",
 	"vendor", "account", "event", "ticket_id", "section", "seat", "first_entered_at", "first_entered_gate", "took_ms",
@@ -144,33 +150,53 @@ func (l exportLine) cells() []string {
 		of = strconv.FormatUint(l.Of, 10)
 	}
 	return []string{
-		strconv.FormatUint(l.Seq, 10), cell(l.ID), l.Kind,
+		strconv.FormatUint(l.Seq, 10), cell(l.ID), cell(l.Kind),
 		l.At.String(), l.AtEarliest.String(), l.AtLatest.String(), yes(l.AtTrusted),
-		l.RawAt.String(), yes(l.RawTrusted), cell(l.Boot), strconv.FormatInt(l.UpMS, 10),
+		l.RawAt.String(), yes(l.RawTrusted), cell(l.Boot), strconv.FormatInt(l.UpMS, 10), l.SentAs.String(),
 		cell(l.Device), cell(l.DeviceName), cell(l.Gate), cell(l.Scanner), cell(l.Code),
-		l.Direction, l.Verdict, l.Reason, l.Mode, cell(l.Message),
+		cell(l.Direction), cell(l.Verdict), cell(l.Reason), cell(l.Mode), cell(l.Message),
 		yes(l.Late), yes(l.InDoubt), yes(l.Conflict), yes(l.Overridden), yes(l.Unverified),
-		cell(l.By), of, l.Fate, l.FateAt.String(), cell(l.FateBy), cell(l.FateDetail),
+		cell(l.By), of, cell(l.Fate), l.FateAt.String(), cell(l.FateBy), cell(l.FateDetail),
 		cell(l.Vendor), cell(l.Account), cell(l.Event), cell(l.TicketID), cell(l.Section), cell(l.Seat),
 		l.FirstEnteredAt.String(), cell(l.FirstGate), strconv.FormatFloat(l.TookMS, 'f', -1, 64),
 	}
 }
 
 // cell keeps a spreadsheet from executing a text as a formula, without losing
-// the text: one that begins with = + - @, a tab or a carriage return, and one
-// that begins with an apostrophe already, gets one apostrophe in front. So a
-// reader gets every text back exactly by dropping one leading apostrophe.
+// the text. Where a cell begins (at the text's start, and behind each ; and tab
+// inside it, which end a cell for a spreadsheet of another country) one of
+// = + - @ (full-width ones too, which some take for the same), a quote, a tab, a
+// line break or an apostrophe gets one apostrophe in front. So a reader gets every
+// text back exactly by dropping, at each of these places, one apostrophe.
 // Spreadsheets still show long numbers rounded: open the code column as text,
 // or export JSON Lines, which holds every text as it is.
 func cell(text string) string {
-	if text == "" {
-		return ""
+	var out strings.Builder
+	begins := true
+	for i, r := range text {
+		// A quote at the text's own start is doubled by the CSV itself.
+		if begins && (starts(r) || r == '"' && i > 0) {
+			out.WriteByte('\'')
+		}
+		out.WriteString(text[i : i+size(text[i:])])
+		begins = r == ';' || r == '\t'
 	}
-	switch text[0] {
-	case '=', '+', '-', '@', '\t', '\r', '\n', '\'':
-		return "'" + text
+	return out.String()
+}
+
+// starts tells what begins a formula, or is taken away before one.
+func starts(r rune) bool {
+	switch r {
+	case '=', '+', '-', '@', '\uFF1D', '\uFF0B', '\uFF0D', '\uFF20', '\t', '\r', '\n', '\'':
+		return true
 	}
-	return text
+	return false
+}
+
+// size is the length of the first character, which need not be whole.
+func size(text string) int {
+	_, n := utf8.DecodeRuneInString(text)
+	return n
 }
 
 // Exporter writes rows in one format. It buffers: Flush before the end.

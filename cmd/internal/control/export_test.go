@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -42,6 +43,7 @@ func row() control.ExportRow {
 	return control.ExportRow{
 		Record: r,
 		True:   scanner.Instant{At: r.At.Wall.Add(time.Second), Trusted: true},
+		SentAs: r.At.Wall.Add(2 * time.Second),
 		Fate:   scanner.FateParked, FateAt: r.At.Wall.Add(time.Minute), FateBy: "Eve", Detail: "unknown, there",
 	}
 }
@@ -68,7 +70,7 @@ func TestExportTellsEverythingInBothFormats(t *testing.T) {
 	want := map[string]string{
 		"seq": "7", "id": "dev-7", "kind": "scan",
 		"at": "2026-11-21T19:55:02.005Z", "at_earliest": "", "at_latest": "", "at_trusted": "true",
-		"raw_at": "2026-11-21T19:55:01.005Z", "raw_trusted": "false", "boot": "b1", "up_ms": "90000",
+		"raw_at": "2026-11-21T19:55:01.005Z", "raw_trusted": "false", "boot": "b1", "up_ms": "90000", "sent_as": "2026-11-21T19:55:03.005Z",
 		"device": "d1", "device_name": "door", "gate": "Gate 7", "scanner": "lane-1",
 		"code": "1234567890123", "direction": "entry", "verdict": "admit", "reason": "ok", "mode": "offline", "message": "Admitted",
 		"late": "false", "in_doubt": "false", "conflict": "false", "overridden": "false", "unverified": "false",
@@ -98,24 +100,89 @@ func TestExportTellsEverythingInBothFormats(t *testing.T) {
 	}
 }
 
-// A cell is safe in a spreadsheet, and dropping one leading apostrophe gives the
-// text back exactly.
+// sheets are what spreadsheets take for the ends of a cell, by country.
+var sheets = []string{";", "\t"}
+
+// text undoes what makes a cell safe: one apostrophe is dropped wherever a cell
+// may begin.
+func text(cell string) string {
+	cell = strings.TrimPrefix(cell, "'")
+	for _, end := range sheets {
+		cell = strings.ReplaceAll(cell, end+"'", end)
+	}
+	return cell
+}
+
+// formula gives the cell that a spreadsheet would execute, wherever it thinks
+// that cells end.
+func formula(cell string) string {
+	begins := func(part string) bool {
+		first, _ := utf8.DecodeRuneInString(part)
+		return part != "" && strings.ContainsRune("=+-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20", first)
+	}
+	for i, part := range strings.Split(strings.ReplaceAll(cell, "\t", ";"), ";") {
+		if begins(part) || i > 0 && strings.HasPrefix(part, `"`) {
+			return part
+		}
+	}
+	if begins(cell) {
+		return cell
+	}
+	return ""
+}
+
+// A cell is safe in a spreadsheet, and dropping the apostrophes gives the text
+// back exactly.
 func TestCSVCellsAreSafeAndExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		code := rapid.OneOf(
-			rapid.StringMatching(`[=+\-@'"\t,; ]{0,3}[A-Za-z0-9()'",;|]{0,12}`),
+			rapid.StringMatching(`[=+\-@'"\t,;＝＋ ]{0,4}[A-Za-z0-9()'",;|=\t]{0,12}`),
 			rapid.String().Filter(func(s string) bool { return !strings.Contains(s, "\r") }),
 		).Draw(t, "code")
+		checkCell(t, code)
+	})
+}
+
+func checkCell(t interface {
+	Fatal(...any)
+	Fatalf(string, ...any)
+}, code string) {
+	in := row()
+	in.Record.Code = scanner.Code(code)
+	got := table(t, exported(t, control.CSV, in))[0]["code"]
+	if f := formula(got); f != "" {
+		t.Fatalf("%q: %q begins a formula", got, f)
+	}
+	if back := text(got); back != code {
+		t.Fatalf("%q came back as %q", code, back)
+	}
+}
+
+func TestFormulasAreNeutralised(t *testing.T) {
+	for code, want := range map[string]string{
+		"=HYPERLINK(1)":    "'=HYPERLINK(1)",
+		"\t=1":             "'\t'=1",
+		"7;=1+1;-2":        "7;'=1+1;'-2",
+		"7;\"=1\"":         "7;'\"=1\"",
+		"'5":               "''5",
+		"＝1":               "'＝1",
+		"a=b, c+d":         "a=b, c+d",
+		"\"in quotes\" ; ": "\"in quotes\" ; ",
+	} {
 		in := row()
 		in.Record.Code = scanner.Code(code)
-		got := table(t, exported(t, control.CSV, in))[0]["code"]
-		if got != "" && strings.ContainsRune("=+-@\t\r\n", rune(got[0])) {
-			t.Fatalf("%q begins a formula", got)
+		if got := table(t, exported(t, control.CSV, in))[0]["code"]; got != want || text(got) != code {
+			t.Errorf("%q: got %q, want %q; back %q", code, got, want, text(got))
 		}
-		if back := strings.TrimPrefix(got, "'"); back != code {
-			t.Fatalf("%q came back as %q", code, back)
+	}
+	// What a journal from elsewhere says in place of our own words is foreign too.
+	in := row()
+	in.Record.Kind, in.Record.Verdict, in.Record.Reason, in.Record.Mode, in.Record.Direction, in.Fate = "=1", "=1", "=1", "=1", "=1", "=1"
+	for name, cell := range table(t, exported(t, control.CSV, in))[0] {
+		if formula(cell) != "" {
+			t.Errorf("%s: %q begins a formula", name, cell)
 		}
-	})
+	}
 }
 
 func TestOrdinaryCodesStayAsTheyAre(t *testing.T) {

@@ -3,6 +3,8 @@ package control
 import (
 	"net/http"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	// client_golang is the format's reference implementation: it escapes labels,
 	// negotiates and measures the Go runtime.
@@ -46,13 +48,13 @@ func (s *snapshot) Collect(ch chan<- prometheus.Metric) {
 // labels name a metric's labels and their values, in pairs.
 type labels []string
 
-// add makes one metric. A value that cannot be one (a scanner's name that is not
-// UTF-8) shows as an error in the scrape, never as a panic.
+// add makes one metric. What cannot be a label's value shows as an error in the
+// scrape, never as a panic.
 func (s *snapshot) add(kind prometheus.ValueType, name, help string, value float64, pairs labels) {
 	var names, values []string
 	for i := 0; i < len(pairs); i += 2 {
 		names = append(names, pairs[i])
-		values = append(values, strings.ToValidUTF8(pairs[i+1], "?"))
+		values = append(values, label(pairs[i+1]))
 	}
 	desc := prometheus.NewDesc("usher_"+name, help, names, nil)
 	m, err := prometheus.NewConstMetric(desc, kind, value, values...)
@@ -60,6 +62,17 @@ func (s *snapshot) add(kind prometheus.ValueType, name, help string, value float
 		m = prometheus.NewInvalidMetric(desc, err)
 	}
 	*s = append(*s, m)
+}
+
+// label makes foreign text (an event of the vendor's list) a label's value:
+// whoever reads the scrape at a terminal must not have it obeyed there.
+func label(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, text)
 }
 
 func (s *snapshot) gauge(name, help string, value float64, pairs ...string) {

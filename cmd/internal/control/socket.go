@@ -48,8 +48,7 @@ func listen(ctx context.Context, path string) (*socket, error) {
 	if err := makeFree(ctx, path); err != nil {
 		return nil, err
 	}
-	var config net.ListenConfig
-	l, err := config.Listen(ctx, "unix", path)
+	l, err := bind(ctx, path)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, runningError(path)
 	}
@@ -58,8 +57,6 @@ func listen(ctx context.Context, path string) (*socket, error) {
 	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	s := &socket{Listener: l, path: path}
-	// Until here the umask kept everybody else out: it clears the write right
-	// that connecting needs.
 	if err := os.Chmod(path, 0o660); err != nil {
 		return nil, errors.Join(fmt.Errorf("status.socket: %w", err), s.Close())
 	}
@@ -68,6 +65,17 @@ func listen(ctx context.Context, path string) (*socket, error) {
 		return nil, errors.Join(fmt.Errorf("status.socket: %w", err), s.Close())
 	}
 	return s, nil
+}
+
+// bind makes the socket without a moment in which everybody may connect: between
+// its making and a chmod it has the rights that the umask leaves, and a service may
+// be started with none. The umask is the whole process's; the socket is claimed
+// before anything else runs.
+func bind(ctx context.Context, path string) (net.Listener, error) {
+	old := syscall.Umask(0o117)
+	defer syscall.Umask(old)
+	var config net.ListenConfig
+	return config.Listen(ctx, "unix", path)
 }
 
 // Close stops listening and removes the socket's file, unless another daemon

@@ -1,10 +1,12 @@
 package control_test
 
 import (
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"usher/cmd/internal/control"
@@ -125,5 +127,99 @@ func TestNobodyAnswers(t *testing.T) {
 	_, err := client.Status(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "not running") || !strings.Contains(err.Error(), client.Path) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Whatever the umask, there is no moment in which everybody may connect.
+func TestTheSocketIsNeverOpenToAll(t *testing.T) {
+	old := syscall.Umask(0)
+	defer syscall.Umask(old)
+	dir := directory(t)
+	path := filepath.Join(dir, "u.sock")
+	stop, wide := make(chan struct{}), make(chan os.FileMode, 1)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if info, err := os.Lstat(path); err == nil && info.Mode().Perm()&0o007 != 0 {
+				select {
+				case wide <- info.Mode():
+				default:
+				}
+			}
+		}
+	}()
+	for range 300 {
+		server := &control.Server{Path: path, House: &house{}}
+		if err := server.Listen(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := server.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	<-watched
+	select {
+	case mode := <-wide:
+		t.Errorf("for a moment the socket is %v", mode)
+	default:
+	}
+	if now := syscall.Umask(0); now != 0 {
+		t.Errorf("the process's umask is left at %04o", now)
+	}
+	made := filepath.Join(dir, "run")
+	server := &control.Server{Path: filepath.Join(made, "u.sock"), House: &house{}}
+	if err := server.Listen(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	if info, err := os.Stat(made); err != nil || info.Mode().Perm() != 0o750 {
+		t.Errorf("the directory: %v, %v", info.Mode(), err)
+	}
+}
+
+// A socket that another program holds is left alone, whatever it speaks; so are a
+// link to one, and what a link leads to.
+func TestAnotherProgramsSocketIsLeftAlone(t *testing.T) {
+	dir := directory(t)
+	for _, network := range []string{"unix", "unixpacket", "unixgram"} {
+		path := filepath.Join(dir, network)
+		var held io.Closer
+		var err error
+		if network == "unixgram" {
+			held, err = net.ListenPacket(network, path)
+		} else {
+			held, err = net.Listen(network, path)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer held.Close()
+		link := path + "-link"
+		if err := os.Symlink(path, link); err != nil {
+			t.Fatal(err)
+		}
+		before, err := os.Lstat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, at := range []string{path, link} {
+			server := &control.Server{Path: at, House: &house{}}
+			if err := server.Listen(t.Context()); err == nil || !strings.Contains(err.Error(), at) {
+				t.Errorf("%s: claimed, %v", at, err)
+			}
+			if err := server.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if after, err := os.Lstat(path); err != nil || !os.SameFile(before, after) {
+			t.Errorf("%s was touched: %v", network, err)
+		}
 	}
 }

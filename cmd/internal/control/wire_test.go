@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -216,5 +217,22 @@ func TestMetrics(t *testing.T) {
 	}
 	if strings.Contains(text, "usher_outbox_deadline") || strings.Contains(text, "usher_last_scan") {
 		t.Error("what is unknown has a value")
+	}
+}
+
+// Whoever reads a scrape at a terminal sees text, whatever a list calls its events.
+func TestMetricsCannotDriveATerminal(t *testing.T) {
+	odd := "\x1b[2J\u009b1m\u202ex\xff\nusher_state 1"
+	h := &house{status: control.Status{
+		Device: control.DeviceStatus{Name: odd, Gate: odd}, Vendor: control.VendorStatus{Name: odd},
+		Scanners: []control.ScannerStatus{{Name: odd, Driver: odd}}, Events: []control.EventCounts{{Event: odd}},
+	}}
+	client, _ := serve(t, h)
+	resp, text := raw(t, client.Path, "GET", "/metrics", "")
+	if resp.StatusCode != 200 || !strings.Contains(text, `usher_event_inside{event="?[2J?1m?x??usher_state 1"} 0`) {
+		t.Errorf("%s: %s", resp.Status, text)
+	}
+	if i := strings.IndexFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }); i >= 0 {
+		t.Errorf("a terminal obeys %q", text[i:min(len(text), i+20)])
 	}
 }

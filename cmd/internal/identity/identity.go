@@ -18,6 +18,13 @@
 // aside. A copied card has the machine-id of its original unless the image was
 // prepared for copying, so that the machine-id alone proves nothing. An id in the
 // configuration stands above all this.
+//
+// # Promises and their tests
+//
+//	the id is made once and stays                   TestTheIDIsMadeOnceAndStays, TestWhoKeepsTheID
+//	a copied card gets another, loudly              TestACopiedVirtualMachine, TestASharedDockDoesNotHideACopy; cmd/usher: TestACopiedCard
+//	a damaged file gives a new id, never a wrong one TestADamagedFileGivesANewID, TestAFlippedByteIsNoOtherID
+//	a file that cannot be read is not replaced      TestAnUnreadableFileIsNotReplaced
 package identity
 
 import (

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,6 +21,16 @@ var errDamaged = errors.New("damaged")
 type file struct {
 	ID string `json:"id"`
 	binding
+	// Sum is the CRC-32C of the rest, so that a flipped bit is no other id; files of
+	// earlier versions have none.
+	Sum string `json:"sum,omitempty"`
+}
+
+// sum is what Sum has to be.
+func (f file) sum() (string, error) {
+	f.Sum = ""
+	raw, err := json.Marshal(f)
+	return fmt.Sprintf("%08x", crc32.Checksum(raw, crc32.MakeTable(crc32.Castagnoli))), err
 }
 
 // usable is what an id may look like; a file that holds anything else is damaged.
@@ -39,6 +50,9 @@ func openStore(dir string) (store, error) {
 // read gives the file and its bytes. Errors: fs.ErrNotExist, errDamaged (with the
 // bytes), or that the file cannot be read.
 func (s store) read() (file, []byte, error) {
+	if info, err := os.Stat(s.path()); err == nil && info.Mode()&fs.ModeType != 0 && !info.IsDir() {
+		return file{}, nil, errDamaged // reading a FIFO would wait for ever
+	}
 	raw, err := os.ReadFile(s.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return file{}, nil, err
@@ -50,11 +64,18 @@ func (s store) read() (file, []byte, error) {
 	if json.Unmarshal(raw, &f) != nil || !usable.MatchString(f.ID) {
 		return file{}, raw, errDamaged
 	}
+	if sum, err := f.sum(); err != nil || f.Sum != "" && f.Sum != sum {
+		return file{}, raw, errDamaged
+	}
 	return f, raw, nil
 }
 
 // write stores the file; it is on the disk when write returns.
 func (s store) write(f file) error {
+	var err error
+	if f.Sum, err = f.sum(); err != nil {
+		return err
+	}
 	raw, err := json.Marshal(f)
 	if err != nil {
 		return err

@@ -33,6 +33,9 @@ type Rig struct {
 
 	lanes  map[string]*devicetest.Pty
 	daemon *exec.Cmd
+	// ended is closed when the daemon is gone; died is how, from then on.
+	ended chan struct{}
+	died  error
 }
 
 // Options describe the device.
@@ -113,7 +116,17 @@ func (r *Rig) Spawn(ctx context.Context) error {
 	r.daemon.Stderr = r.Log
 	// A rig that dies takes its daemon along.
 	r.daemon.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	return r.daemon.Start()
+	if err := r.daemon.Start(); err != nil {
+		r.daemon = nil
+		return err
+	}
+	daemon, ended := r.daemon, make(chan struct{})
+	r.ended = ended
+	go func() {
+		r.died = daemon.Wait()
+		close(ended)
+	}()
+	return nil
 }
 
 // Wait asks for the status until ok says it is what is waited for.
@@ -136,22 +149,33 @@ func (r *Rig) Wait(ctx context.Context, ok func(control.Status) bool) error {
 // Pid is the running daemon's.
 func (r *Rig) Pid() int { return r.daemon.Process.Pid }
 
+// Ended is closed when the daemon that was spawned last is gone.
+func (r *Rig) Ended() <-chan struct{} { return r.ended }
+
+// Signal sends the running daemon a signal and waits for nothing.
+func (r *Rig) Signal(sig syscall.Signal) error { return r.daemon.Process.Signal(sig) }
+
 // Kill ends the daemon as a power cut does to a process, and reaps it.
 func (r *Rig) Kill() error { return r.end(syscall.SIGKILL) }
 
 // Stop ends the daemon as systemd does.
 func (r *Rig) Stop() error { return r.end(syscall.SIGTERM) }
 
+// end sends the signal and waits for the end; a daemon that was gone already is
+// reported with how it went, once.
 func (r *Rig) end(sig syscall.Signal) error {
-	if r.daemon == nil || r.daemon.ProcessState != nil {
+	if r.daemon == nil {
 		return nil
 	}
-	if err := r.daemon.Process.Signal(sig); err != nil {
+	err := r.daemon.Process.Signal(sig)
+	gone := errors.Is(err, os.ErrProcessDone)
+	if err != nil && !gone {
 		return err
 	}
-	err := r.daemon.Wait()
+	<-r.ended
+	err, r.daemon = r.died, nil
 	var exit *exec.ExitError
-	if sig == syscall.SIGKILL && errors.As(err, &exit) {
+	if sig == syscall.SIGKILL && !gone && errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL {
 		return nil
 	}
 	return err

@@ -1,0 +1,177 @@
+package gate
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"usher/scanner"
+)
+
+// doubtFor is how long an open attempt explains a vendor's answer: a holder whose
+// green light got lost is scanned again within it.
+const doubtFor = 2 * time.Minute
+
+// ownEntry is how far a time that the vendor names may lie from our own attempt
+// and still mean it.
+const ownEntry = 10 * time.Second
+
+// unended gives the ticket's open attempts in this direction, but for the one
+// that asks: the vendor may hold each of them.
+func (s *scan) unended(own scanner.Attempt) []scanner.Attempt {
+	if s.cfg.Validator == nil {
+		return nil // nobody was ever asked
+	}
+	var open []scanner.Attempt
+	for _, a := range s.gate.attempts(s.cfg.Scope, s.code) {
+		if a.ID != own.ID && a.Direction == s.reading.Direction {
+			open = append(open, a)
+		}
+	}
+	return open
+}
+
+// young gives those that a holder who is scanned again may be standing behind.
+func (s *scan) young(open []scanner.Attempt) []scanner.Attempt {
+	return slices.DeleteFunc(slices.Clone(open), func(a scanner.Attempt) bool { return !youngEnough(a, s.reading.At) })
+}
+
+func youngEnough(a scanner.Attempt, now scanner.Stamp) bool {
+	age, known := now.Since(a.At)
+	if !known {
+		age = now.Wall.Sub(a.At.Wall) // over a reboot the wall clock is all there is
+	}
+	return age >= 0 && age <= doubtFor
+}
+
+// explaining gives those attempts that may be the entry somebody speaks of: none
+// where this device has seen the ticket enter, none that it has moved after, and
+// none made after a list that showed it as used already.
+func (s *scan) explaining(mark scanner.Mark, open []scanner.Attempt) []scanner.Attempt {
+	if s.reading.Direction == scanner.Entry && s.cfg.Rule.Kind == scanner.External && mark.Entered && !mark.Exited {
+		return nil
+	}
+	return slices.DeleteFunc(s.young(open), func(a scanner.Attempt) bool {
+		return movedSince(mark, a) || a.Used
+	})
+}
+
+// movedSince tells whether the ticket was seen to move after the attempt.
+func movedSince(mark scanner.Mark, a scanner.Attempt) bool {
+	passed, known := mark.LastAt.Since(a.At)
+	return known && passed > 0
+}
+
+// ours tells whether the vendor's earlier entry may be one of our attempts whose
+// answer got lost: it names no time and no gate that is not ours.
+func (g *Gate) ours(cfg *Config, a scanner.Answer, open []scanner.Attempt) bool {
+	if a.FirstEnteredGate != "" && a.FirstEnteredGate != cfg.Origin.Gate {
+		return false
+	}
+	for _, d := range open {
+		if a.FirstEnteredAt.IsZero() {
+			return true
+		}
+		at := g.Clock.True(d.At)
+		off := max(at.Latest.Sub(at.At), 0) + cfg.Timeout + ownEntry
+		if a.FirstEnteredAt.Sub(at.At).Abs() <= off {
+			return true
+		}
+	}
+	return false
+}
+
+// attempts gives the ticket's open attempts, oldest first: what the journal
+// holds, and what the disk refused it.
+func (g *Gate) attempts(scope scanner.Scope, code scanner.Code) []scanner.Attempt {
+	// What is spent is looked up first: an attempt leaves that set only after the
+	// journal has dropped it.
+	used := g.spent.snapshot()
+	kept := g.unsaved.of(scope, code)
+	var open []scanner.Attempt
+	for _, a := range g.Journal.Attempts(scope, code) {
+		i := slices.IndexFunc(kept, func(k scanner.Attempt) bool { return k.ID == a.ID })
+		if i >= 0 {
+			a = kept[i]
+			kept = slices.Delete(kept, i, i+1)
+		}
+		open = append(open, a)
+	}
+	return slices.DeleteFunc(append(open, kept...), func(a scanner.Attempt) bool {
+		_, is := used[a.ID]
+		return is
+	})
+}
+
+// unsavedID marks the ids of attempts that are on no disk.
+const unsavedID = 1 << 63
+
+// unsaved are attempts, and late answers to them, that the disk refused. They
+// end with the daemon's life, which they must not do before.
+type unsaved struct {
+	mu   sync.Mutex // guards what follows
+	last uint64
+	list []scanner.Attempt
+}
+
+// put keeps the attempt as it is now and gives it an id where it has none.
+func (u *unsaved) put(a scanner.Attempt) scanner.Attempt {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if a.ID == 0 {
+		u.last++
+		a.ID = unsavedID | u.last
+	}
+	// What is too old to be of use to anybody goes.
+	u.list = slices.DeleteFunc(u.list, func(old scanner.Attempt) bool { return old.ID == a.ID || !youngEnough(old, a.At) })
+	u.list = append(u.list, a)
+	return a
+}
+
+func (u *unsaved) of(scope scanner.Scope, code scanner.Code) []scanner.Attempt {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var list []scanner.Attempt
+	for _, a := range u.list {
+		if a.Scope == scope && a.Code == code {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+func (u *unsaved) remove(ids ...uint64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.list = slices.DeleteFunc(u.list, func(a scanner.Attempt) bool { return slices.Contains(ids, a.ID) })
+}
+
+// spent are attempts that were used and may still be open on the disk.
+type spent struct {
+	mu  sync.Mutex // guards ids
+	ids map[uint64]struct{}
+}
+
+func (s *spent) add(ids ...uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ids == nil {
+		s.ids = map[uint64]struct{}{}
+	}
+	for _, id := range ids {
+		s.ids[id] = struct{}{}
+	}
+}
+
+func (s *spent) remove(id uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.ids, id)
+}
+
+func (s *spent) snapshot() map[uint64]struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.ids)
+}
