@@ -61,6 +61,8 @@ func ofHID(n hid.Node) Found {
 		Scanner: n.Mode == "pos" || n.Maker,
 	}
 	switch {
+	case n.Mode == "unknown":
+		f.Why = "a program has it open, or a crashed one had; it may be a point-of-sale scanner"
 	case n.Mode == "pos":
 		f.Why = "reports codes as a point-of-sale scanner"
 	case n.Maker:

@@ -23,6 +23,8 @@ const (
 	// backlog is how many codes may wait for a slow emit: what is not read is
 	// lost.
 	backlog = 256
+	// quiet is how long after the opening a code may turn out to be under way.
+	quiet = 30 * time.Millisecond
 )
 
 // device is one grabbed input device.
@@ -36,6 +38,10 @@ type device struct {
 	tester *keymap.Tester
 	layout *keymap.Layout
 	told   atomic.Pointer[string]
+	// last is when a key last typed something.
+	last time.Time
+	// spoilt: the code in hand began before anybody read it.
+	spoilt bool
 }
 
 func newDevice(name string, file *os.File, layout *keymap.Layout, idle time.Duration) (*device, error) {
@@ -93,6 +99,7 @@ func (d *device) Run(ctx context.Context, emit func(raw string)) (err error) {
 
 func (d *device) read(ctx context.Context, codes chan<- string) error {
 	buf := make([]byte, readEvents*(2*wordSize+8))
+	opened := time.Now()
 	for {
 		n, err := d.next(ctx, buf)
 		switch {
@@ -100,21 +107,29 @@ func (d *device) read(ctx context.Context, codes chan<- string) error {
 			return ctx.Err()
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			text := d.keys.typist.Silence()
-			d.hand(codes, d.frames.Push(time.Now(), []byte(text)))
-			d.hand(codes, d.frames.Silence())
+			framed := d.frames.Push(time.Now(), []byte(text))
+			d.hand(codes, append(framed, d.frames.Silence()...))
 			continue
 		case err != nil:
 			return d.gone(err)
 		}
+		now := time.Now()
+		if now.Sub(opened) < quiet {
+			d.spoilt = true
+		}
 		text := d.keys.push(decode(buf[:n], wordSize))
-		d.hand(codes, d.frames.Push(time.Now(), []byte(text)))
+		if text == "" && !d.keys.typist.Pending() {
+			continue
+		}
+		d.last = now
+		d.hand(codes, d.frames.Push(now, []byte(text)))
 	}
 }
 
 // next reads what there is, or waits for as long as the code in hand may wait.
 func (d *device) next(ctx context.Context, buf []byte) (int, error) {
 	var deadline time.Time
-	wait := d.frames.Wait(time.Now())
+	wait := d.wait(time.Now())
 	if wait >= 0 {
 		deadline = time.Now().Add(wait)
 	}
@@ -136,6 +151,17 @@ func (d *device) next(ctx context.Context, buf []byte) (int, error) {
 	return n, err
 }
 
+// wait tells how long the scanner must stay silent until something is due;
+// negative: nothing is.
+func (d *device) wait(at time.Time) time.Duration {
+	wait := d.frames.Wait(at)
+	if wait < 0 && d.keys.typist.Pending() {
+		// A dead key alone: a person's, which must not become a part of the next code.
+		return max(0, d.last.Add(report.ByHand).Sub(at))
+	}
+	return wait
+}
+
 // late takes what came just before a deadline.
 func (d *device) late(buf []byte) int {
 	n := 0
@@ -146,6 +172,12 @@ func (d *device) late(buf []byte) int {
 
 // hand gives codes on without ever waiting: the kernel's queue is short.
 func (d *device) hand(codes chan<- string, framed []string) {
+	switch {
+	case d.spoilt && len(framed) > 0:
+		framed, d.spoilt = framed[1:], false
+	case d.spoilt:
+		d.spoilt = d.wait(time.Now()) >= 0
+	}
 	for _, code := range framed {
 		if found, ok := d.tester.Diagnose(code); ok {
 			d.advise(found.Advice(d.layout))
@@ -174,7 +206,6 @@ func (d *device) gone(err error) error {
 
 // keys follows the events of a keyboard.
 type keys struct {
-	layout *keymap.Layout
 	typist *keymap.Typist
 	// scan is the scan code that the next key event belongs to.
 	scan int32
@@ -183,7 +214,7 @@ type keys struct {
 }
 
 func newKeys(layout *keymap.Layout) keys {
-	return keys{layout: layout, typist: keymap.NewLossyTypist(layout)}
+	return keys{typist: keymap.NewLossyTypist(layout)}
 }
 
 // push gives the text that events type.
@@ -197,7 +228,7 @@ func (k *keys) push(events []event) string {
 			// Which keys are held is not known any more; the code in hand is spoilt, so
 			// that nothing depends on it.
 			k.lost, k.scan = false, 0
-			k.typist = keymap.NewLossyTypist(k.layout)
+			k.typist.Forget()
 			text += string(keymap.Nothing)
 		case k.lost:
 		case e.kind == evSyn:

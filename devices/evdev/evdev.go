@@ -65,6 +65,8 @@ type Driver struct {
 	layout *keymap.Layout
 	// root is where sys and dev are: "/" on a device.
 	root string
+	// was is what the numbered node was when it was first opened; empty: not yet.
+	was string
 }
 
 // New checks the configuration. Its error joins every fault, each beginning
@@ -111,6 +113,9 @@ func (d *Driver) Open(ctx context.Context) (scanner.Device, error) {
 		return nil, err
 	}
 	node, err := d.node()
+	if err == nil {
+		err = d.numbered()
+	}
 	if err != nil {
 		return nil, d.explain(err)
 	}
@@ -145,6 +150,26 @@ func (d *Driver) node() (string, error) {
 		texts[i] = fmt.Sprintf("%s (%s)", n.Path, n.Name)
 	}
 	return "", fmt.Errorf("%d devices fit: %s; set path: to one of them", len(nodes), strings.Join(texts, ", "))
+}
+
+// numbered refuses a path like /dev/input/event3 that has become another device:
+// numbers are given anew with every plugging in, and the next one may be somebody's
+// keyboard. Links stay with their device or with its socket.
+func (d *Driver) numbered() error {
+	if !strings.HasPrefix(d.cfg.Path, "/dev/input/event") {
+		return nil
+	}
+	nodes, _ := Plugged(d.root) // unreadable, nothing is known
+	at := slices.IndexFunc(nodes, func(n Node) bool { return n.Event == d.cfg.Path })
+	if at < 0 {
+		return nil
+	}
+	if is := nodes[at].Name; d.was == "" {
+		d.was = is
+	} else if is != d.was {
+		return fmt.Errorf("is another device now, %q and not %q; set path: to its link in /dev/input/by-id, or match: to its name", is, d.was)
+	}
+	return nil
 }
 
 // grab opens the node and shuts everybody else out.

@@ -42,6 +42,8 @@ type device struct {
 	name    string
 	handle  handle
 	decoder decoder
+	// spoilt: the code in hand began before anybody read it.
+	spoilt bool
 	// told is what a person should know of the scanner.
 	told atomic.Pointer[string]
 }
@@ -81,9 +83,11 @@ func (d *device) Run(ctx context.Context, emit func(raw string)) error {
 }
 
 // drain throws away what was scanned before anybody read it: a person got no
-// answer to that and will have scanned again.
+// answer to that and will have scanned again. A code that is under way then is
+// not whole, and thrown away when it ends.
 func (d *device) drain(ctx context.Context) error {
 	buf := make([]byte, maxReport)
+	defer func() { d.spoilt = d.decoder.wait(time.Now()) >= 0 }()
 	for began := time.Now(); time.Since(began) < stale; {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -95,6 +99,7 @@ func (d *device) drain(ctx context.Context) error {
 		if n == 0 {
 			return nil
 		}
+		d.decoder.push(time.Now(), buf[:n])
 	}
 	return nil
 }
@@ -127,6 +132,12 @@ func (d *device) read(ctx context.Context, codes chan<- string) error {
 
 // hand gives codes on without ever waiting.
 func (d *device) hand(codes chan<- string, framed []string) {
+	switch {
+	case d.spoilt && len(framed) > 0:
+		framed, d.spoilt = framed[1:], false
+	case d.spoilt:
+		d.spoilt = d.decoder.wait(time.Now()) >= 0
+	}
 	for _, code := range framed {
 		select {
 		case codes <- code:
@@ -156,6 +167,8 @@ type keyboardDecoder struct {
 	boot   *keymap.Boot
 	tester *keymap.Tester
 	frames report.Framer
+	// last is when a key last typed something.
+	last time.Time
 	// text is what the last self-test told, fresh that it was not passed on.
 	text  string
 	fresh bool
@@ -174,13 +187,21 @@ func (k *keyboardDecoder) push(at time.Time, raw []byte) []string {
 		return nil
 	}
 	text := k.boot.Keys(mods, held)
-	if text == "" {
+	if text == "" && !k.boot.Pending() {
 		return nil
 	}
+	k.last = at
 	return k.tested(k.frames.Push(at, []byte(text)))
 }
 
-func (k *keyboardDecoder) wait(at time.Time) time.Duration { return k.frames.Wait(at) }
+func (k *keyboardDecoder) wait(at time.Time) time.Duration {
+	wait := k.frames.Wait(at)
+	if wait < 0 && k.boot.Pending() {
+		// A dead key alone: a person's, which must not become a part of the next code.
+		return max(0, k.last.Add(report.ByHand).Sub(at))
+	}
+	return wait
+}
 
 func (k *keyboardDecoder) silence() []string {
 	codes := k.frames.Push(time.Now(), []byte(k.boot.Silence()))
@@ -218,6 +239,9 @@ func (p *posDecoder) push(at time.Time, raw []byte) []string {
 		if !p.described {
 			p.layout = report.FallbackPOS(len(raw))
 		}
+		if !p.layout.Carries(raw) {
+			return nil // the next one may be of another length
+		}
 		p.parts = report.NewAssembler(p.layout)
 	}
 	return p.parts.Push(at, raw)
@@ -232,3 +256,38 @@ func (p *posDecoder) wait(at time.Time) time.Duration {
 
 func (p *posDecoder) silence() []string      { return p.parts.Silence() }
 func (p *posDecoder) advice() (string, bool) { return "", false }
+
+// guessDecoder reads a device that nothing describes: its first report tells
+// what it is.
+type guessDecoder struct {
+	keyboard, pos decoder
+	chosen        decoder
+}
+
+func (g *guessDecoder) push(at time.Time, raw []byte) []string {
+	// The longest keyboard's has a bit for each key.
+	const longestKeyboard = 40
+	if g.chosen == nil {
+		g.chosen = g.pos
+		if len(raw) < longestKeyboard {
+			g.chosen = g.keyboard
+		}
+	}
+	return g.chosen.push(at, raw)
+}
+
+func (g *guessDecoder) wait(at time.Time) time.Duration {
+	if g.chosen == nil {
+		return -1
+	}
+	return g.chosen.wait(at)
+}
+
+func (g *guessDecoder) silence() []string { return g.chosen.silence() }
+
+func (g *guessDecoder) advice() (string, bool) {
+	if g.chosen == nil {
+		return "", false
+	}
+	return g.chosen.advice()
+}

@@ -21,7 +21,7 @@
 // While a scanner is open here the kernel's own driver has let it go, so that a
 // ticket types nothing into a console. After a crash the interface stays without
 // a driver, and without a descriptor, until it is plugged in again; it can be
-// opened here all the same.
+// opened here all the same, and its first report tells what it is.
 //
 // # Settings of the scanners
 //
@@ -62,6 +62,9 @@ const (
 	modeAuto     = ""
 	modeKeyboard = "keyboard"
 	modePOS      = "pos"
+	// modeUnknown, which nobody configures, is of an interface that is not
+	// described: no driver of the kernel holds it.
+	modeUnknown = "unknown"
 )
 
 // The bounds of Config.Idle.

@@ -39,7 +39,22 @@ func (d *Driver) Open(ctx context.Context) (scanner.Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", d.Source(), d.explain(plugged, err))
 	}
+	if !d.same(info.Path, plugged) {
+		// Nothing can be done about one that does not close: it is gone.
+		_ = h.Close()
+		return nil, fmt.Errorf("%s: %w: another one took its place while it was opened", d.Source(), notPlugged{})
+	}
 	return d.device(h, i), nil
+}
+
+// same tells whether the device at a hidapi path is still the one that was found:
+// the library opens by the path alone, which is no more than a place to plug in.
+func (d *Driver) same(path string, before []usbDevice) bool {
+	now, _ := d.plugged()
+	port, _, _ := strings.Cut(path, ":")
+	return slices.ContainsFunc(now, func(u usbDevice) bool {
+		return filepath.Base(u.dir) == port && slices.Contains(before, u)
+	})
 }
 
 // plugged lists the devices with the configured ids.
@@ -99,24 +114,29 @@ func (d *Driver) descriptors(plugged []usbDevice) map[string]usbInterface {
 // choose picks the one interface that is meant.
 func (d *Driver) choose(list []hid.DeviceInfo, known map[string]usbInterface, plugged []usbDevice) (hid.DeviceInfo, usbInterface, error) {
 	list = slices.DeleteFunc(slices.Clone(list), func(info hid.DeviceInfo) bool {
-		i, ok := known[info.Path]
-		return !ok || d.cfg.Interface >= 0 && i.number != d.cfg.Interface
+		_, ok := known[info.Path]
+		return !ok
 	})
 	if len(list) == 0 {
 		return hid.DeviceInfo{}, usbInterface{}, d.explain(plugged, errNone)
 	}
+	if d.cfg.Interface >= 0 {
+		list = slices.DeleteFunc(list, func(info hid.DeviceInfo) bool { return known[info.Path].number != d.cfg.Interface })
+		if len(list) == 0 {
+			return hid.DeviceInfo{}, usbInterface{}, fmt.Errorf("it has no HID interface %d; leave interface: out to let it be chosen", d.cfg.Interface)
+		}
+	}
 	for _, mode := range d.modes() {
 		fitting := slices.DeleteFunc(slices.Clone(list), func(info hid.DeviceInfo) bool { return known[info.Path].mode() != mode })
-		switch len(fitting) {
-		case 0:
-			continue
-		case 1:
+		switch {
+		case len(fitting) == 1:
 			return fitting[0], known[fitting[0].Path], nil
+		case len(fitting) > 1 && mode != modeUnknown:
+			return hid.DeviceInfo{}, usbInterface{}, several(fitting)
 		}
-		return hid.DeviceInfo{}, usbInterface{}, several(fitting)
 	}
-	// Nothing describes itself. The one that is left is believed where it was
-	// chosen by number or mode.
+	// What describes itself as something else is believed where it was chosen by
+	// number or mode.
 	if len(list) == 1 && (d.cfg.Interface >= 0 || d.cfg.Mode != modeAuto) {
 		return list[0], known[list[0].Path], nil
 	}
@@ -124,12 +144,14 @@ func (d *Driver) choose(list []hid.DeviceInfo, known map[string]usbInterface, pl
 }
 
 // modes are what to look for, in this order: a scanner that can be both is best
-// read as what it is.
+// read as what it is. An interface without a driver comes before a keyboard: the
+// kernel has one for every keyboard, so that this is the one that was open here
+// before a crash.
 func (d *Driver) modes() []string {
 	if d.cfg.Mode != modeAuto {
-		return []string{d.cfg.Mode}
+		return []string{d.cfg.Mode, modeUnknown}
 	}
-	return []string{modePOS, modeKeyboard}
+	return []string{modePOS, modeUnknown, modeKeyboard}
 }
 
 // several asks to tell two scanners apart: whichever came first would change
@@ -142,7 +164,7 @@ func several(list []hid.DeviceInfo) error {
 	return fmt.Errorf("%d devices fit: %s; set serial: or interface: to tell them apart, or plug one out", len(list), strings.Join(texts, ", "))
 }
 
-var errNone = errors.New("libusb lists no such device")
+var errNone = errors.New("libusb lists no such device; the service needs AF_NETLINK and /dev/bus/usb")
 
 // explain finds the reason that the library does not give.
 func (d *Driver) explain(plugged []usbDevice, err error) error {
@@ -150,7 +172,11 @@ func (d *Driver) explain(plugged []usbDevice, err error) error {
 		return fmt.Errorf("%w: the service sees no /dev/bus/usb; it must not run with PrivateDevices=yes", err)
 	}
 	for _, u := range plugged {
-		if denied := writable(d.root, u.node); denied != nil {
+		denied := writable(d.root, u.node)
+		if errors.Is(denied, fs.ErrNotExist) {
+			return fmt.Errorf("%w any more", notPlugged{})
+		}
+		if denied != nil {
 			return fmt.Errorf("%s: %w; add the service to group usher or install the udev rules", u.node, denied)
 		}
 	}
@@ -177,16 +203,22 @@ func (d *Driver) device(h handle, i usbInterface) *device {
 	if mode == modeAuto {
 		mode = i.mode()
 	}
+	layout, ok := desc.POS()
+	pos := &posDecoder{described: ok, layout: layout}
 	if mode == modePOS {
-		layout, ok := desc.POS()
-		dev.decoder = &posDecoder{described: ok, layout: layout}
+		dev.decoder = pos
 		return dev
 	}
 	keys, ok := desc.Keyboard()
 	if !ok {
 		keys = report.BootKeyboard()
 	}
-	dev.decoder = newKeyboardDecoder(keys, d.layout, d.cfg.Idle)
+	keyboard := newKeyboardDecoder(keys, d.layout, d.cfg.Idle)
+	if mode != modeKeyboard {
+		dev.decoder = &guessDecoder{keyboard: keyboard, pos: pos}
+		return dev
+	}
+	dev.decoder = keyboard
 	// Some scanners turn their letters around while the host's CapsLock is on.
 	_, _ = h.Write([]byte{keys.ID(), 0})
 	return dev

@@ -11,7 +11,8 @@ import (
 type Node struct {
 	VendorID, ProductID int
 	Serial              string
-	// Interface is its number, Mode what it is for: keyboard or pos.
+	// Interface is its number, Mode what it is for: keyboard or pos; unknown where
+	// a program has it open, or a crashed one had, which hides what it is.
 	Interface int
 	Mode      string
 	// Label is what the device calls itself; may be empty.
@@ -30,7 +31,7 @@ func Plugged(root string) ([]Node, error) {
 	var nodes []Node
 	for _, u := range devices {
 		for _, i := range u.interfaces() {
-			if i.mode() == "" {
+			if i.mode() == modeAuto {
 				continue
 			}
 			nodes = append(nodes, Node{

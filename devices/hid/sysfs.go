@@ -109,26 +109,28 @@ func interfaceAt(dir string) (usbInterface, bool) {
 }
 
 // mode tells what an interface is for, by its descriptor and else by its class;
-// empty: it is no scanner's.
+// modeAuto: it is no scanner's.
 func (i usbInterface) mode() string {
-	if !i.hid {
-		return ""
+	if !i.hid || i.mouse {
+		return modeAuto
 	}
 	d, err := report.Parse(i.raw)
 	if err != nil || len(d.Fields) == 0 {
 		switch {
 		case i.keyboard:
 			return modeKeyboard
+		case i.raw == nil:
+			return modeUnknown
 		}
-		return ""
+		return modeAuto
 	}
 	if _, ok := d.POS(); ok {
 		return modePOS
 	}
-	if _, ok := d.Keyboard(); ok && !i.mouse {
+	if _, ok := d.Keyboard(); ok {
 		return modeKeyboard
 	}
-	return ""
+	return modeAuto
 }
 
 // writable tells whether this process may open a device's node; nil: it may.

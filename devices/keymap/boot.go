@@ -48,6 +48,9 @@ func (b *Boot) Keys(mods byte, keys []byte) string {
 	return text
 }
 
+// Pending tells that a dead key waits for the character it changes.
+func (b *Boot) Pending() bool { return b.typist.Pending() }
+
 // Silence gives what still waits for another key when none comes.
 func (b *Boot) Silence() string { return b.typist.Silence() }
 

@@ -90,6 +90,13 @@ func (t *Typist) Release(key byte) string {
 	return t.Hold(t.mods &^ (1 << (key - firstModifier)))
 }
 
+// Pending tells that a dead key waits for the character it changes.
+func (t *Typist) Pending() bool { return t.dead != 0 }
+
+// Forget lets every key go, as where it is not known any more which are held.
+// CapsLock stays.
+func (t *Typist) Forget() { t.mods, t.number, t.dead = 0, nil, 0 }
+
 // Silence gives what still waits for another key when none comes.
 func (t *Typist) Silence() string { return t.flush() }
 

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// byHand is the silence that ends a code which a person types, on a keyboard that
+// ByHand is the silence that ends a code which a person types, on a keyboard that
 // was taken for a scanner.
-const byHand = 2 * time.Second
+const ByHand = 2 * time.Second
 
 // Framer cuts a stream of bytes into codes: at a terminator, or at silence for
 // scanners that send none. It is pure: bytes and the times of their reads in,
@@ -22,7 +22,8 @@ type Framer struct {
 	Idle time.Duration
 	// Keyboard says that a person may be typing: no scanner sends a code of one
 	// character, or the second one later than Idle, so that what begins so waits
-	// for Enter or for a longer silence.
+	// for Enter or for a longer silence. And nothing but CR, LF and TAB frames its
+	// codes: any other control character was in the code, which must be refused.
 	Keyboard bool
 
 	kept []byte
@@ -44,10 +45,10 @@ func (f *Framer) Push(at time.Time, read []byte) []string {
 	var codes []string
 	for _, b := range read {
 		switch {
-		case terminates(b):
+		case f.terminates(b):
 			codes = f.finish(codes)
 		case f.over:
-		case len(f.kept) == 0 && precedes(b):
+		case len(f.kept) == 0 && f.precedes(b):
 		case len(f.kept) == maxKept:
 			codes = append(codes, f.overlong())
 		default:
@@ -65,7 +66,7 @@ func (f *Framer) Wait(at time.Time) time.Duration {
 	}
 	idle := f.Idle
 	if f.Keyboard && (f.hand || len(f.kept) == 1) {
-		idle = max(idle, byHand)
+		idle = max(idle, ByHand)
 	}
 	return max(0, f.last.Add(idle).Sub(at))
 }
@@ -74,8 +75,12 @@ func (f *Framer) Wait(at time.Time) time.Duration {
 func (f *Framer) Silence() []string { return f.finish(nil) }
 
 func (f *Framer) finish(codes []string) []string {
-	// Some scanners pad with NUL, and NUL inside a code is for the gate to refuse.
-	if code := strings.TrimRight(string(f.kept), "\x00"); code != "" {
+	code := string(f.kept)
+	if !f.Keyboard {
+		// Some scanners pad with NUL, and NUL inside a code is for the gate to refuse.
+		code = strings.TrimRight(code, "\x00")
+	}
+	if code != "" {
 		codes = append(codes, code)
 	}
 	f.kept, f.over, f.hand = f.kept[:0], false, false
@@ -91,18 +96,20 @@ func (f *Framer) overlong() string {
 
 // terminates tells the suffixes that scanners send: CR, LF, TAB, ETX, EOT. GS
 // (0x1D) is data.
-func terminates(b byte) bool {
+func (f *Framer) terminates(b byte) bool {
 	const etx, eot = 0x03, 0x04
 	switch b {
-	case '\r', '\n', '\t', etx, eot:
+	case '\r', '\n', '\t':
 		return true
+	case etx, eot:
+		return !f.Keyboard
 	}
 	return false
 }
 
 // precedes tells what may come before a code without being of it: NUL (line
 // noise, padding) and STX, the partner of ETX.
-func precedes(b byte) bool {
+func (f *Framer) precedes(b byte) bool {
 	const nul, stx = 0x00, 0x02
-	return b == nul || b == stx
+	return !f.Keyboard && (b == nul || b == stx)
 }

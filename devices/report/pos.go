@@ -89,6 +89,11 @@ func FallbackPOS(length int) POS {
 	return p
 }
 
+// Carries tells whether a report is of the kind that carries codes.
+func (p POS) Carries(report []byte) bool {
+	return len(report) > p.data.offset/8 && (p.id == 0 || report[0] == p.id)
+}
+
 // Assembler puts a code together from the reports that carry it.
 type Assembler struct {
 	layout POS
@@ -109,7 +114,7 @@ func NewAssembler(layout POS) *Assembler { return &Assembler{layout: layout} }
 // Reports of other kinds, and the scanner's replies to commands, are none.
 func (a *Assembler) Push(at time.Time, report []byte) []string {
 	l := a.layout
-	if len(report) == 0 || l.id != 0 && report[0] != l.id || len(report) <= l.data.offset/8 {
+	if !l.Carries(report) {
 		return nil
 	}
 	symbology, data := l.read(report)
@@ -163,23 +168,23 @@ func (a *Assembler) Silence() []string {
 }
 
 // read gives the AIM identifier and the data of a report.
-func (l POS) read(report []byte) (symbology string, data []byte) {
+func (p POS) read(report []byte) (symbology string, data []byte) {
 	shift := 0
-	if l.shifts && len(report) > 3 && report[2] != ']' && report[3] == ']' {
+	if p.shifts && len(report) > 3 && report[2] != ']' && report[3] == ']' {
 		shift = 1
 	}
 	var aim []byte
-	for _, p := range l.symbology {
-		if at := p.offset/8 + shift; at < len(report) {
+	for _, c := range p.symbology {
+		if at := c.offset/8 + shift; at < len(report) {
 			aim = append(aim, report[at])
 		}
 	}
-	from := l.data.offset/8 + shift
-	data = report[from:min(from+l.data.count, len(report))]
-	if l.length.size == 0 {
+	from := p.data.offset/8 + shift
+	data = report[from:min(from+p.data.count, len(report))]
+	if p.length.size == 0 {
 		return string(aim), bytes.TrimRight(data, "\x00")
 	}
-	return string(aim), data[:min(int(l.length.in(report)), len(data))]
+	return string(aim), data[:min(int(p.length.in(report)), len(data))]
 }
 
 // reply tells the AIM identifiers under which scanners answer commands.
