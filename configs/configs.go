@@ -36,6 +36,7 @@ type Config struct {
 	Status   Status    `mapstructure:"status"`
 	Clock    Clock     `mapstructure:"clock"`
 	Log      Log       `mapstructure:"log"`
+	Signals  Signals   `mapstructure:"signals"`
 
 	source []byte
 }
@@ -166,6 +167,18 @@ type Log struct {
 	Level string `mapstructure:"level"`
 	// Format is json or text.
 	Format string `mapstructure:"format"`
+}
+
+// Signals names the device's own lights and beeper, which show verdicts. Empty:
+// there is none.
+type Signals struct {
+	// AdmitLED, RefuseLED and ReviewLED are names under /sys/class/leds. One may
+	// stand for all: each verdict blinks in its own way.
+	AdmitLED  string `mapstructure:"admit_led"`
+	RefuseLED string `mapstructure:"refuse_led"`
+	ReviewLED string `mapstructure:"review_led"`
+	// Beeper is the path of an input device that makes sounds.
+	Beeper string `mapstructure:"beeper"`
 }
 
 // Default is the configuration of a file that says nothing. It is not valid by

@@ -67,6 +67,7 @@ func TestDefaults(t *testing.T) {
 		"offline.stale_after": time.Duration(0), "offline.unknown": "refuse", "offline.manifest": "",
 		"history.keep": 336 * time.Hour, "status.socket": "/run/usher/usher.sock",
 		"clock.trust": "kernel", "log.level": "info", "log.format": "json",
+		"signals.admit_led": "", "signals.refuse_led": "", "signals.review_led": "", "signals.beeper": "",
 	}
 	if diff := cmp.Diff(want, configs.Values(load(t, least))); diff != "" {
 		t.Error(diff)
@@ -90,6 +91,7 @@ history: {keep: 48h}
 status: {socket: /srv/usher.sock}
 clock: {trust: wall}
 log: {level: debug, format: text}
+signals: {admit_led: "green:status", refuse_led: "red:status", review_led: "amber:status", beeper: /dev/input/event9}
 `)
 	want := map[string]any{
 		"state_dir": "/srv/usher",
@@ -103,6 +105,8 @@ log: {level: debug, format: text}
 		"offline.stale_after": time.Hour, "offline.unknown": "review", "offline.manifest": "/srv/list.csv",
 		"history.keep": 48 * time.Hour, "status.socket": "/srv/usher.sock",
 		"clock.trust": "wall", "log.level": "debug", "log.format": "text",
+		"signals.admit_led": "green:status", "signals.refuse_led": "red:status", "signals.review_led": "amber:status",
+		"signals.beeper": "/dev/input/event9",
 	}
 	if diff := cmp.Diff(want, configs.Values(cfg)); diff != "" {
 		t.Error(diff)

@@ -177,7 +177,7 @@ func TestUdevUnderstandsTheRules(t *testing.T) {
 	if file >= "73" {
 		t.Error("too late for uaccess, which runs at 73")
 	}
-	token := regexp.MustCompile(`^(?:(?:ACTION|SUBSYSTEM|KERNEL|ENV\{[A-Z_]+\}|ATTRS?\{idVendor\})==|(?:GROUP|MODE|LABEL|GOTO|ENV\{[A-Z_]+\})=|SYMLINK\+=)"[^"]+"$`)
+	token := regexp.MustCompile(`^(?:(?:ACTION|SUBSYSTEM|KERNEL|ENV\{[A-Z_]+\}|ATTRS?\{(?:idVendor|capabilities/snd)\})==|(?:GROUP|MODE|LABEL|GOTO|ENV\{[A-Z_]+\})=|(?:SYMLINK|RUN)\+=)"[^"]+"$`)
 	subsystems := map[string]bool{}
 	makers := map[string]bool{}
 	for line := range strings.Lines(read(t, file)) {
@@ -205,6 +205,11 @@ func TestUdevUnderstandsTheRules(t *testing.T) {
 	for _, s := range []string{"usb", "hidraw", "input", "tty"} {
 		if !subsystems[s] {
 			t.Errorf("no rule for %s", s)
+		}
+	}
+	for _, rule := range []string{`SUBSYSTEM=="leds", .*chgrp usher /sys%p/brightness`, `ATTRS{capabilities/snd}.*GROUP="usher"`} {
+		if !regexp.MustCompile(rule).MatchString(read(t, file)) {
+			t.Errorf("no rule %s", rule)
 		}
 	}
 	udevadm := tool(t, "udevadm")

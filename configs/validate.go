@@ -29,6 +29,7 @@ func (c *Config) Validate() Faults {
 	}
 	c.Online.validate(&f)
 	c.Upload.validate(&f)
+	c.Signals.validate(&f)
 	if c.Offline.Refresh != 0 {
 		within(&f, "offline.refresh", c.Offline.Refresh, time.Minute, 24*time.Hour)
 	}
@@ -133,6 +134,20 @@ func (c *Config) validateScanners(f *Faults) {
 		if s.Direction != "" {
 			oneOf(f, path+".direction", s.Direction, "entry", "exit")
 		}
+	}
+}
+
+func (s Signals) validate(f *Faults) {
+	for _, led := range []struct{ path, name string }{
+		{"signals.admit_led", s.AdmitLED}, {"signals.refuse_led", s.RefuseLED}, {"signals.review_led", s.ReviewLED},
+	} {
+		words(f, led.path, led.name)
+		if strings.Contains(led.name, "/") || led.name == "." || led.name == ".." {
+			f.Add(led.path, "%s: must be a name that ls /sys/class/leds shows", quote(led.name))
+		}
+	}
+	if s.Beeper != "" {
+		absolute(f, "signals.beeper", s.Beeper)
 	}
 }
 

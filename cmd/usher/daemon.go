@@ -24,6 +24,7 @@ import (
 	"usher/cmd/internal/identity"
 	"usher/configs"
 	"usher/devices"
+	"usher/devices/host"
 	"usher/scanner"
 	"usher/scanner/gate"
 	"usher/sync/clock"
@@ -274,6 +275,11 @@ func (d *usherd) build(cfg *configs.Config, old *setup) (s *setup, err error) {
 			Store: listStore{d.tickets}, Clock: d.clock, Log: d.log.With("room", "refresh"),
 		})
 	}
+	if old != nil && old.signalsPrint() == s.signalsPrint() {
+		s.host = old.host
+	} else {
+		s.host = host.New(hostConfig(cfg), "/", d.log.With("room", "host"))
+	}
 	return s, nil
 }
 
@@ -309,7 +315,10 @@ func (d *usherd) superviseLanes(s, old *setup) {
 }
 
 func partsOf(s *setup) []part {
-	wanted := []part{{name: "refresh", print: s.refreshPrint(), run: s.refresh.Run}}
+	wanted := []part{
+		{name: "refresh", print: s.refreshPrint(), run: s.refresh.Run},
+		{name: "signals", print: s.signalsPrint(), run: s.host.Run},
+	}
 	for i, sup := range s.lanes {
 		wanted = append(wanted, part{name: "scanner " + s.cfg.Scanners[i].Name, print: lanePrint(s.cfg, i), run: sup.Run})
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"usher/cache/seal"
 	"usher/cmd/internal/control"
 	"usher/configs"
+	"usher/devices/host"
 	"usher/scanner"
 	"usher/sync/clock"
 	"usher/sync/journal"
@@ -77,6 +79,7 @@ func inspect(ctx context.Context, configPath string, environ []string) findings 
 	status := inspectDaemon(ctx, &f, cfg)
 	inspectStores(&f, cfg, status)
 	inspectScanners(ctx, &f, cfg, status)
+	inspectSignals(&f, cfg, "/")
 	inspectManifest(ctx, &f, cfg)
 	inspectVendor(ctx, &f, cfg, status)
 	inspectClock(&f, cfg)
@@ -259,6 +262,22 @@ func inspectFeed(f *findings, name, source string) {
 		f.add("scanner "+name, gradeFail, "%s is %s: name a FIFO or a file", source, kindText(info.Mode()))
 	default:
 		f.add("scanner "+name, gradeOK, "reads %s", source)
+	}
+}
+
+// inspectSignals looks at the device's own lights and beeper. A gate opens without
+// them.
+func inspectSignals(f *findings, cfg *configs.Config, root string) {
+	signals := hostConfig(cfg)
+	if signals == (host.Config{}) {
+		return
+	}
+	faults := host.New(signals, root, slog.New(slog.DiscardHandler)).Check()
+	for _, fault := range faults {
+		f.add("signals."+fault.Key, gradeWarn, "%v", fault.Err)
+	}
+	if len(faults) == 0 {
+		f.add("signals", gradeOK, "all can be shown")
 	}
 }
 

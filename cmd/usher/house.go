@@ -264,8 +264,12 @@ func exportRow(e journal.Entry, truth scanner.Instant) control.ExportRow {
 // uncertainty is how uncertain the instant is.
 func uncertainty(i scanner.Instant) time.Duration { return i.Latest.Sub(i.Earliest) }
 
-// show tells every follower, and wakes the upload of what it owes.
+// show tells every follower and the device's own lights, and wakes the upload of
+// what it owes.
 func (h *house) show(out scanner.Outcome) {
+	if live := h.live.Load(); live != nil && (out.Kind == scanner.KindScan || out.Kind == scanner.KindOverride) {
+		live.host.Show(out.Signal())
+	}
 	h.feed.Publish(control.EventOf(out))
 	if out.Fate == scanner.FatePending && !out.Repeat {
 		h.wakeUpload()

@@ -10,6 +10,7 @@ import (
 
 	"usher/configs"
 	"usher/devices"
+	"usher/devices/host"
 	"usher/scanner"
 	"usher/scanner/gate"
 	"usher/sync/clock"
@@ -28,6 +29,8 @@ type setup struct {
 	scanners []devices.Scanner
 	lanes    []*devices.Supervisor
 	refresh  *refresh.Refresher
+	// host is the device's own lights and beeper.
+	host *host.Host
 }
 
 // checkBlocks finds the faults that configs cannot see: those of the drivers'
@@ -78,6 +81,15 @@ func openScanners(cfg *configs.Config) ([]devices.Scanner, error) {
 	}
 	return devices.Configure(blocks, devices.Deps{Stdin: os.Stdin})
 }
+
+// hostConfig is what the device's own lights and beeper are.
+func hostConfig(cfg *configs.Config) host.Config {
+	s := cfg.Signals
+	return host.Config{AdmitLED: s.AdmitLED, RefuseLED: s.RefuseLED, ReviewLED: s.ReviewLED, Beeper: s.Beeper}
+}
+
+// signalsPrint tells one configuration of lights from another.
+func (s *setup) signalsPrint() string { return fmt.Sprintf("%q", s.cfg.Signals) }
 
 // gateConfig is what the gate judges by under the configuration.
 func gateConfig(cfg *configs.Config, vendor scanner.Vendor, origin scanner.Origin) (gate.Config, error) {

@@ -208,7 +208,7 @@ func TestEndlessPOSCodeIsBounded(t *testing.T) {
 	}
 	codes = append(codes, a.Push(time.Unix(0, 0), part("]Q1", "tail", 's', false))...)
 	codes = append(codes, a.Push(time.Unix(0, 0), part("]Q1", "NEXT", 's', false))...)
-	if len(codes) != 2 || scanner.Clean(codes[0]).Check() == nil || codes[1] != "NEXT" || cap(a.kept) > 4*maxKept {
+	if len(codes) != 2 || scanner.Clean(codes[0]).Check() == nil || codes[1] != "NEXT" || cap(a.kept) > 4*MaxKept {
 		t.Errorf("%d codes, buffer %d", len(codes), cap(a.kept))
 	}
 }
@@ -258,7 +258,7 @@ func TestForeignBytes(t *testing.T) {
 			a := NewAssembler(p)
 			for _, r := range reports {
 				for _, code := range a.Push(time.Unix(0, 0), r) {
-					if len(code) == 0 || len(code) > 2*maxKept {
+					if len(code) == 0 || len(code) > 2*MaxKept {
 						t.Fatalf("a code of %d bytes", len(code))
 					}
 				}

@@ -27,7 +27,7 @@ type Framer struct {
 	Keyboard bool
 
 	kept []byte
-	// over says that the code outgrew maxKept and was reported; the rest of it is
+	// over says that the code outgrew MaxKept and was reported; the rest of it is
 	// dropped.
 	over bool
 	last time.Time
@@ -49,7 +49,7 @@ func (f *Framer) Push(at time.Time, read []byte) []string {
 			codes = f.finish(codes)
 		case f.over:
 		case len(f.kept) == 0 && f.precedes(b):
-		case len(f.kept) == maxKept:
+		case len(f.kept) == MaxKept:
 			codes = append(codes, f.overlong())
 		default:
 			f.kept = append(f.kept, b)
@@ -87,9 +87,9 @@ func (f *Framer) finish(codes []string) []string {
 	return codes
 }
 
-// overlong gives what was kept of a code that outgrew maxKept.
+// overlong gives what was kept of a code that outgrew MaxKept.
 func (f *Framer) overlong() string {
-	code := cut(f.kept)
+	code := Cut(f.kept)
 	f.kept, f.over = f.kept[:0], true
 	return code
 }

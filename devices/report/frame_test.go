@@ -43,7 +43,7 @@ func stream(t *rapid.T) []byte {
 		rapid.SliceOfN(rapid.Byte(), 0, 20),
 		rapid.Just([]byte("\r")), rapid.Just([]byte("\r\n")), rapid.Just([]byte("\n")), rapid.Just([]byte("\t")),
 		rapid.Just([]byte{0}), rapid.Just([]byte{2}), rapid.Just([]byte{3}), rapid.Just([]byte{0x1D}),
-		rapid.Map(rapid.IntRange(scanner.MaxCode-2, 3*maxKept), func(n int) []byte { return slices.Repeat([]byte("n"), n) }),
+		rapid.Map(rapid.IntRange(scanner.MaxCode-2, 3*MaxKept), func(n int) []byte { return slices.Repeat([]byte("n"), n) }),
 	)
 	return slices.Concat(rapid.SliceOfN(part, 0, 20).Draw(t, "parts")...)
 }
@@ -87,19 +87,19 @@ func TestCodesComeThrough(t *testing.T) {
 }
 
 func TestOverlong(t *testing.T) {
-	blank := strings.Repeat(" ", maxKept)
+	blank := strings.Repeat(" ", MaxKept)
 	tests := map[string]struct {
 		sent string
 		want []int // lengths
 	}{
 		"the longest code that is judged": {strings.Repeat("x", scanner.MaxCode) + "\r", []int{scanner.MaxCode}},
 		"one byte more":                   {strings.Repeat("x", scanner.MaxCode+1) + "\r", []int{scanner.MaxCode + 1}},
-		"all that is kept":                {strings.Repeat("x", maxKept) + "\r", []int{maxKept}},
-		"one more than is kept":           {strings.Repeat("x", maxKept+1) + "\r", []int{maxKept}},
-		"64 KiB, then a code":             {strings.Repeat("x", 64<<10) + "\rOK\r", []int{maxKept, 2}},
-		"64 KiB twice":                    {strings.Repeat(strings.Repeat("x", 64<<10)+"\n", 2), []int{maxKept, maxKept}},
-		"a code behind blanks":            {blank[:maxKept-6] + "TICKET-1\r", []int{maxKept}},
-		"a code before blanks":            {"TICKET" + blank + "X\r", []int{maxKept}},
+		"all that is kept":                {strings.Repeat("x", MaxKept) + "\r", []int{MaxKept}},
+		"one more than is kept":           {strings.Repeat("x", MaxKept+1) + "\r", []int{MaxKept}},
+		"64 KiB, then a code":             {strings.Repeat("x", 64<<10) + "\rOK\r", []int{MaxKept, 2}},
+		"64 KiB twice":                    {strings.Repeat(strings.Repeat("x", 64<<10)+"\n", 2), []int{MaxKept, MaxKept}},
+		"a code behind blanks":            {blank[:MaxKept-6] + "TICKET-1\r", []int{MaxKept}},
+		"a code before blanks":            {"TICKET" + blank + "X\r", []int{MaxKept}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -123,7 +123,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	for range 1000 {
 		f.Push(time.Unix(0, 0), slices.Repeat([]byte("n"), 4096))
 	}
-	if cap(f.kept) > 2*maxKept {
+	if cap(f.kept) > 2*MaxKept {
 		t.Errorf("4 MB of noise made the buffer %d bytes", cap(f.kept))
 	}
 }
@@ -144,7 +144,7 @@ func TestWait(t *testing.T) {
 	check(time.Hour, 0)
 	f.Push(at, []byte("de\r"))
 	check(0, -1)
-	f.Push(at, slices.Repeat([]byte("n"), maxKept+1))
+	f.Push(at, slices.Repeat([]byte("n"), MaxKept+1))
 	check(0, testIdle)
 	f.Silence()
 	check(0, -1)
@@ -200,7 +200,7 @@ func FuzzFramer(f *testing.F) {
 			t.Errorf("cutting the reads changed the codes (-whole +cut):\n%s", diff)
 		}
 		for _, code := range whole {
-			if code == "" || len(code) > maxKept || strings.ContainsAny(code, "\r\n\t\x03\x04") {
+			if code == "" || len(code) > MaxKept || strings.ContainsAny(code, "\r\n\t\x03\x04") {
 				t.Errorf("not a code: %q", code)
 			}
 		}

@@ -129,8 +129,8 @@ func (a *Assembler) Push(at time.Time, report []byte) []string {
 	if !a.over {
 		a.kept = append(a.kept, data...)
 	}
-	if len(a.kept) > maxKept {
-		codes = append(codes, cut(a.kept))
+	if len(a.kept) > MaxKept {
+		codes = append(codes, Cut(a.kept))
 		a.kept, a.over = a.kept[:0], true
 	}
 	if a.parts = l.more.size > 0 && l.more.in(report) != 0; a.parts {
@@ -159,7 +159,7 @@ func (a *Assembler) Silence() []string {
 		return nil
 	}
 	over := a.over
-	code := cut(a.kept)
+	code := Cut(a.kept)
 	a.kept, a.parts, a.over = a.kept[:0], false, false
 	if over {
 		return nil

@@ -7,14 +7,15 @@ package report
 
 import "usher/scanner"
 
-// maxKept bounds what is kept of one code, in bytes. It is twice the longest
+// MaxKept bounds what is kept of one code, in bytes. It is twice the longest
 // code that is judged, so that cutting never makes a judgeable code of a longer
 // one.
-const maxKept = 2 * scanner.MaxCode
+const MaxKept = 2 * scanner.MaxCode
 
-// cut marks what was kept of a code that is not whole: both ends become NUL, so
-// that the gate, which trims blanks, refuses it and finds no shorter code inside.
-func cut(kept []byte) string {
+// Cut marks what was kept of a code that is not whole: both ends become NUL, so
+// that the gate, which trims blanks, refuses it and finds no shorter code inside. It
+// overwrites what it is given.
+func Cut(kept []byte) string {
 	if len(kept) < 2 {
 		return "\x00\x00"
 	}

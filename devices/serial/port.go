@@ -28,13 +28,29 @@ const (
 	backlog = 64
 )
 
+const (
+	// writeWithin is how long a line may take to accept what the scanner is told.
+	writeWithin = 100 * time.Millisecond
+	// drainWithin is how long a closing port waits for what was accepted to leave.
+	drainWithin = 50 * time.Millisecond
+)
+
 // port is one opened serial port.
 type port struct {
-	name  string
-	idle  time.Duration
+	name   string
+	frames framer
+	// hand is nil where there is nothing to tell the scanner.
+	hand  *hand
 	line  *serial.Port
 	side  *os.File
 	probe syscall.RawConn // of side
+}
+
+// framer makes codes of bytes, as [report.Framer] does.
+type framer interface {
+	Push(at time.Time, read []byte) []string
+	Wait(at time.Time) time.Duration
+	Silence() []string
 }
 
 func open(cfg Config) (*port, error) {
@@ -46,29 +62,53 @@ func open(cfg Config) (*port, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &port{name: cfg.Port, idle: cfg.Idle, side: side}
-	if err := p.setUp(node, cfg.Baud); err != nil {
+	p := &port{name: cfg.Port, frames: &report.Framer{Idle: cfg.Idle}, side: side}
+	if cfg.Feedback != "" || cfg.Protocol == protocolSSI {
+		p.hand = newHand(feedbacks()[cfg.Feedback], p.write)
+	}
+	if cfg.Protocol == protocolSSI {
+		p.frames = &ssi{gap: cfg.Idle, answer: p.hand.answer, heard: p.hand.replied}
+	}
+	if err := p.setUp(node, cfg); err != nil {
 		return nil, errors.Join(err, p.close())
 	}
 	return p, nil
 }
 
+// Signal tells the hand that holds the scanner a verdict. It implements
+// scanner.Signaller.
+func (p *port) Signal(s scanner.Signal) {
+	if p.hand != nil {
+		p.hand.signal(s)
+	}
+}
+
+// write puts bytes on the line. What it does not take in time is left out: the
+// verdict is on the screen.
+func (p *port) write(b []byte) {
+	if err := p.side.SetWriteDeadline(time.Now().Add(writeWithin)); err == nil {
+		_, _ = p.side.Write(b)
+	}
+}
+
 // setUp opens the line behind the sidecar's lock. The exclusive flag comes after
 // that: it would shut out our own second descriptor.
-func (p *port) setUp(node string, baud int) error {
+func (p *port) setUp(node string, cfg Config) error {
 	var err error
 	if p.probe, err = p.side.SyscallConn(); err != nil {
 		return err
 	}
-	p.line, err = serial.OpenPort(&serial.Config{Name: node, Baud: baud, ReadTimeout: readTimeout})
+	p.line, err = serial.OpenPort(&serial.Config{Name: node, Baud: standardBaud, ReadTimeout: readTimeout})
 	if err != nil {
 		return err
 	}
 	if err := sameNode(p.side, node); err != nil {
 		return err
 	}
-	if err := p.control(takeLine); err != nil {
-		return err
+	for _, do := range []func(fd int) error{takeLine, setSpeed(cfg.Baud), setLines(cfg.DTR, cfg.RTS)} {
+		if err := p.control(do); err != nil {
+			return err
+		}
 	}
 	// Half a scan from before may be waiting.
 	return p.line.Flush()
@@ -93,6 +133,7 @@ func (p *port) Run(ctx context.Context, emit func(raw string)) (err error) {
 	// Closed before a slow emit is waited for: a scanner that is plugged in again
 	// gets another name while its old port is held.
 	defer func() { err = errors.Join(err, p.close()) }()
+	defer p.talk()()
 
 	woken := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -108,8 +149,25 @@ func (p *port) Run(ctx context.Context, emit func(raw string)) (err error) {
 	return p.read(ctx, codes)
 }
 
+// talk starts to tell the scanner things; what it returns ends that.
+func (p *port) talk() (end func()) {
+	if p.hand == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		p.hand.run(ctx)
+	}()
+	return func() {
+		cancel()
+		<-told
+	}
+}
+
 func (p *port) read(ctx context.Context, codes chan<- string) error {
-	frames := report.Framer{Idle: p.idle}
+	frames := p.frames
 	buf := make([]byte, readSize)
 	for {
 		events, err := p.await(ctx, frames.Wait(time.Now()))
@@ -188,11 +246,29 @@ func (p *port) take(buf []byte, events int16) (int, error) {
 func (p *port) close() error {
 	var err error
 	if p.line != nil {
+		if p.hand != nil {
+			p.drain()
+		}
 		// Fails on a line that hung up, which holds no flag any more.
 		_ = p.control(giveLine)
 		err = p.line.Close()
 	}
 	return errors.Join(err, p.side.Close())
+}
+
+// drain lets the last bytes leave, and drops those that do not: the kernel's own
+// close would wait for them, up to half a minute.
+func (p *port) drain() {
+	for end := time.Now().Add(drainWithin); time.Now().Before(end); time.Sleep(drainWithin / 10) {
+		waiting := 0
+		if err := p.control(func(fd int) (err error) {
+			waiting, err = unix.IoctlGetInt(fd, unix.TIOCOUTQ)
+			return err
+		}); err != nil || waiting == 0 {
+			return
+		}
+	}
+	_ = p.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCOFLUSH) })
 }
 
 func (p *port) control(do func(fd int) error) error {

@@ -36,7 +36,9 @@ func openPty(t *testing.T) (*port, *devicetest.Pty) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { pty.Close() })
-	p, err := open(Config{Port: pty.Path(), Baud: 9600, Idle: 20 * time.Millisecond})
+	cfg := Defaults()
+	cfg.Port, cfg.Idle = pty.Path(), 20*time.Millisecond
+	p, err := open(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

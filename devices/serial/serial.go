@@ -16,12 +16,56 @@
 // Port names under /dev/serial/by-id stay with the scanner over replugging; they
 // are resolved at each opening and never remembered.
 //
-// Codes end at CR, LF, TAB, ETX or EOT, or where the line is silent for the
-// configured time, since suffixes differ by model and by programming. A code cut
-// off by unplugging is dropped.
+// # Protocols
 //
-// Assumptions: 8 data bits, no parity, one stop bit and no flow control, which
-// is the factory setting of the scanners known to us.
+// Under protocol lines, codes end at CR, LF, TAB, ETX or EOT, or where the line is
+// silent for the configured time, since suffixes differ by model and by
+// programming. Under protocol ssi they come in the packets of Zebra's Simple Serial
+// Interface, with checksums: a broken packet is asked for again, a code that was
+// sent again because our acknowledgement got lost is not read twice, and long codes
+// are put together from their segments. A code cut off by unplugging is dropped; of
+// one whose rest does not come, or does not come whole, the gate is given a mark
+// that it refuses as unreadable.
+//
+// # Feedback
+//
+// What each family wants to be set to, by the bar codes of its manual, so that it
+// stays silent until the verdict, and what it then does:
+//
+//	feedback   protocol  set in the scanner                      admit          refuse           review            repeat
+//	honeywell  lines     Host ACK On (Host Acknowledgment;       good read      razz, twice      high low high     one low
+//	                     Xenon, Granit, Voyager, Vuquest)                                        low
+//	zebra      ssi       SSI Host; ACK/NAK handshaking on;       2 short high,  4 long low,      warble,           one short
+//	                     Beep After Good Decode off              green          red              red               low
+//	datalogic  lines     RS-232 Std or USB-COM; Good Read Beep   good tone      not on file      good tone,        good tone,
+//	                     off                                                                     3 times           twice
+//	(none)     either    a suffix, best CR
+//
+// Honeywell: scan "Host ACK On" in the chapter on output or serial settings; from then
+// on the scanner reads nothing more until it is answered, and gives an error tone
+// where no answer comes within 10 s. Zebra: scan "SSI Host" (RS-232 or USB CDC) in the
+// chapter on the SSI interface. Datalogic: scan "Good Read Beep Control = Disable";
+// some models stop reading at "not on file" and are enabled again after a second.
+//
+// Feedback is told by a goroutine of its own, the newest verdict only: a line that
+// takes no bytes delays neither reading nor a verdict, and the end of Run by 150 ms
+// at most.
+//
+// # Assumptions
+//
+// 8 data bits, no parity, one stop bit and no flow control, which is the factory
+// setting of the scanners known to us.
+//
+// DECODE_DATA holds its code after one byte, the symbology; where the second byte is
+// 0 or 1 and the next two are exactly the length of what follows, after four. Codes in
+// segments always state their length, and each segment is acknowledged by
+// MULTIPACKET_ACK; its number tells one that is sent again. A segment shorter than 255
+// bytes is the last one.
+//
+// Beep codes are those of the Simple Serial Interface Programmer's Guide (72E-40451),
+// commands and answers of Honeywell those of the Xenon/Granit user's guide (Host ACK
+// Responses), of Datalogic those of the Magellan and PowerScan product reference guides
+// (Host Commands).
 package serial
 
 import (
@@ -29,16 +73,18 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"usher/scanner"
 )
 
-// The bounds of Config.Idle.
+// standardBaud is the factory setting, and a rate that the library knows.
+const standardBaud = 9600
+
+// The bounds of Config.Baud and Config.Idle.
 const (
+	minBaud = 50
+	maxBaud = 4_000_000
 	minIdle = 20 * time.Millisecond
 	maxIdle = 2 * time.Second
 )
@@ -49,12 +95,29 @@ type Config struct {
 	Port string `mapstructure:"port"`
 	// Baud is the line's speed in bit/s. USB-CDC scanners ignore it.
 	Baud int `mapstructure:"baud"`
-	// Idle is the silence that ends a code without terminator, 20 ms to 2 s.
+	// Idle is the silence that ends a code without terminator, or breaks a packet
+	// off; 20 ms to 2 s.
 	Idle time.Duration `mapstructure:"idle"`
+	// Protocol is lines or ssi.
+	Protocol string `mapstructure:"protocol"`
+	// Feedback is the family of scanners that is told verdicts: honeywell, zebra,
+	// datalogic; empty: none is.
+	Feedback string `mapstructure:"feedback"`
+	// DTR and RTS are the control lines; false lowers one, once the port is open.
+	DTR bool `mapstructure:"dtr"`
+	RTS bool `mapstructure:"rts"`
 }
 
+// The values of Config.Protocol.
+const (
+	protocolLines = "lines"
+	protocolSSI   = "ssi"
+)
+
 // Defaults is the configuration that a scanner's block starts from.
-func Defaults() Config { return Config{Baud: 9600, Idle: 80 * time.Millisecond} }
+func Defaults() Config {
+	return Config{Baud: standardBaud, Idle: 80 * time.Millisecond, Protocol: protocolLines, DTR: true, RTS: true}
+}
 
 // Driver opens one configured port.
 type Driver struct{ cfg Config }
@@ -70,12 +133,13 @@ func New(cfg Config) (*Driver, error) {
 	case !filepath.IsAbs(cfg.Port):
 		fault("port: %q is not an absolute path such as /dev/ttyUSB0", cfg.Port)
 	}
-	if rates := bauds(); !slices.Contains(rates, cfg.Baud) {
-		fault("baud: %d is not supported; one of %s", cfg.Baud, list(rates))
+	if cfg.Baud < minBaud || cfg.Baud > maxBaud {
+		fault("baud: %d is not between %d and %d", cfg.Baud, minBaud, maxBaud)
 	}
 	if cfg.Idle < minIdle || cfg.Idle > maxIdle {
 		fault("idle: %v is not between %v and %v", cfg.Idle, minIdle, maxIdle)
 	}
+	cfg.checkTalk(fault)
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
@@ -98,19 +162,23 @@ func (d *Driver) Open(ctx context.Context) (scanner.Device, error) {
 	return p, nil
 }
 
-// bauds lists the speeds of the library's fixed table.
-func bauds() []int {
-	return []int{
-		50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 9600, 19200, 38400,
-		57600, 115200, 230400, 460800, 500000, 576000, 921600, 1000000, 1152000, 1500000,
-		2000000, 2500000, 3000000, 3500000, 4000000,
+// checkTalk finds a protocol that is none, and feedback that it cannot carry.
+func (c Config) checkTalk(fault func(format string, args ...any)) {
+	if c.Protocol != protocolLines && c.Protocol != protocolSSI {
+		fault("protocol: %q is none; one of %s, %s", c.Protocol, protocolLines, protocolSSI)
+		return
 	}
-}
-
-func list(numbers []int) string {
-	texts := make([]string, len(numbers))
-	for i, n := range numbers {
-		texts[i] = strconv.Itoa(n)
+	switch c.Feedback {
+	case "":
+	case zebra:
+		if c.Protocol != protocolSSI {
+			fault("feedback: zebra goes over protocol: ssi; set that, and scan SSI Host in the scanner's manual")
+		}
+	case honeywell, datalogic:
+		if c.Protocol != protocolLines {
+			fault("feedback: %s goes over protocol: lines", c.Feedback)
+		}
+	default:
+		fault("feedback: %q is none; one of %s, %s, %s, or leave it out", c.Feedback, honeywell, zebra, datalogic)
 	}
-	return strings.Join(texts, ", ")
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -364,14 +363,14 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 }
 
 func TestNewReportsEveryFault(t *testing.T) {
-	_, err := serial.New(serial.Config{Port: "ttyUSB0", Baud: 12345, Idle: time.Minute})
+	_, err := serial.New(serial.Config{Port: "ttyUSB0", Baud: 12, Idle: time.Minute, Protocol: "usb"})
 	if err == nil {
 		t.Fatal("no fault found")
 	}
 	for _, want := range []string{
 		`port: "ttyUSB0" is not an absolute path`,
-		"baud: 12345 is not supported; one of 50, 75,",
-		"115200, 230400",
+		"baud: 12 is not between 50 and 4000000",
+		`protocol: "usb" is none; one of lines, ssi`,
 		"idle: 1m0s is not between 20ms and 2s",
 	} {
 		if !strings.Contains(err.Error(), want) {
@@ -380,28 +379,62 @@ func TestNewReportsEveryFault(t *testing.T) {
 	}
 }
 
-// TestEveryListedBaudOpens keeps the list true to the library's own.
-func TestEveryListedBaudOpens(t *testing.T) {
-	_, err := serial.New(serial.Config{Port: "/dev/x", Baud: 1, Idle: time.Second})
-	_, list, _ := strings.Cut(err.Error(), "one of ")
-	pty := plug(t)
-	rates := strings.Split(list, ", ")
-	if len(rates) != 30 {
-		t.Errorf("%d rates", len(rates))
-	}
-	for _, text := range rates {
-		rate, err := strconv.Atoi(text)
-		if err != nil {
-			t.Fatal(err)
+func TestFeedbackNeedsItsProtocol(t *testing.T) {
+	for _, tt := range []struct{ feedback, protocol, want string }{
+		{"", "lines", ""}, {"honeywell", "lines", ""}, {"datalogic", "lines", ""}, {"", "ssi", ""}, {"zebra", "ssi", ""},
+		{"zebra", "lines", "feedback: zebra goes over protocol: ssi; set that, and scan SSI Host in the scanner's manual"},
+		{"honeywell", "ssi", "feedback: honeywell goes over protocol: lines"},
+		{"datalogic", "ssi", "feedback: datalogic goes over protocol: lines"},
+		{"beep", "lines", `feedback: "beep" is none; one of honeywell, zebra, datalogic, or leave it out`},
+	} {
+		cfg := serial.Defaults()
+		cfg.Port, cfg.Feedback, cfg.Protocol = "/dev/x", tt.feedback, tt.protocol
+		_, err := serial.New(cfg)
+		if got := fmt.Sprint(err); got != tt.want && (err != nil || tt.want != "") {
+			t.Errorf("%s over %s: got %v, want %s", tt.feedback, tt.protocol, err, tt.want)
 		}
-		driver, err := serial.New(serial.Config{Port: pty.Path(), Baud: rate, Idle: time.Second})
+	}
+}
+
+// TestAnyBaudOpens: those of the library's table and those that it lacks.
+func TestAnyBaudOpens(t *testing.T) {
+	pty := plug(t)
+	other, err := os.OpenFile(pty.Path(), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	for _, rate := range []int{50, 1200, 9600, 12345, 31250, 115200, 250000, 4000000} {
+		cfg := serial.Defaults()
+		cfg.Port, cfg.Baud = pty.Path(), rate
+		driver, err := serial.New(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
 		device := mustOpen(t, driver)
+		line, err := unix.IoctlGetTermios(int(other.Fd()), unix.TCGETS2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if int(line.Ospeed) != rate || int(line.Ispeed) != rate || line.Iflag&unix.IGNBRK == 0 {
+			t.Errorf("baud %d: the line runs at %d and %d", rate, line.Ospeed, line.Ispeed)
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		_ = device.Run(ctx, func(string) {}) // the context's error
+	}
+}
+
+// TestControlLinesThatAreNotThere: a pty has none.
+func TestControlLinesThatAreNotThere(t *testing.T) {
+	cfg := serial.Defaults()
+	cfg.Port, cfg.RTS = plug(t).Path(), false
+	driver, err := serial.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := driver.Open(t.Context()); err == nil || !strings.Contains(err.Error(), "set dtr and rts to true") {
+		t.Errorf("got %v", err)
 	}
 }
 

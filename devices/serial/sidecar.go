@@ -50,6 +50,67 @@ func takeLine(fd int) error {
 	return unix.IoctlSetTermios(fd, unix.TCSETS, line)
 }
 
+// setSpeed sets any rate, also those that the library's table lacks.
+func setSpeed(baud int) func(fd int) error {
+	return func(fd int) error {
+		line, err := unix.IoctlGetTermios(fd, unix.TCGETS2)
+		if err != nil {
+			return err
+		}
+		line.Cflag = line.Cflag&^(unix.CBAUD|unix.CBAUD<<unix.IBSHIFT) | unix.BOTHER
+		line.Ispeed, line.Ospeed = uint32(baud), uint32(baud)
+		if err := unix.IoctlSetTermios(fd, unix.TCSETS2, line); err != nil {
+			return err
+		}
+		// The driver has put the rate that it really runs at in its place.
+		if line, err = unix.IoctlGetTermios(fd, unix.TCGETS2); err != nil {
+			return err
+		}
+		if real := int(line.Ospeed); max(real, baud)-min(real, baud) > baud/offBy {
+			return speedError(real)
+		}
+		return nil
+	}
+}
+
+// offBy is the part of its rate by which a line may be off: 3 % is what a
+// receiver of ten bits bears.
+const offBy = 33
+
+// speedError is the rate that a port runs at instead.
+type speedError int
+
+func (e speedError) Error() string {
+	return fmt.Sprintf("this port cannot run at the configured baud, only at %d", int(e))
+}
+
+// linesError is returned for a port without control lines.
+type linesError struct{ error }
+
+func (linesError) Error() string   { return "has no control lines; set dtr and rts to true" }
+func (e linesError) Unwrap() error { return e.error }
+
+// setLines lowers the control lines that the scanner is to see low; the kernel
+// has raised both.
+func setLines(dtr, rts bool) func(fd int) error {
+	return func(fd int) error {
+		low := 0
+		if !dtr {
+			low |= unix.TIOCM_DTR
+		}
+		if !rts {
+			low |= unix.TIOCM_RTS
+		}
+		if low == 0 {
+			return nil
+		}
+		if err := unix.IoctlSetPointerInt(fd, unix.TIOCMBIC, low); err != nil {
+			return linesError{err}
+		}
+		return nil
+	}
+}
+
 // giveLine undoes what outlives a close while another program holds the line.
 func giveLine(fd int) error { return unix.IoctlSetInt(fd, unix.TIOCNXCL, 0) }
 
@@ -75,6 +136,12 @@ func sameNode(side *os.File, node string) error {
 func explain(port string, err error) error {
 	if errors.Is(err, errNotSerial) {
 		return fmt.Errorf("%s: %w; usher devices lists what is plugged in", port, errNotSerial)
+	}
+	if slow, ok := errors.AsType[speedError](err); ok {
+		return fmt.Errorf("%s: %w; set another baud, in the scanner too", port, slow)
+	}
+	if none, ok := errors.AsType[linesError](err); ok {
+		return fmt.Errorf("%s: %w", port, none)
 	}
 	var errno syscall.Errno
 	if !errors.As(err, &errno) {
