@@ -5,10 +5,14 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"usher/scanner"
 )
 
 // Log is a recording of what a device sent, read by read. As text:
@@ -38,6 +42,36 @@ func (l Log) Bytes() []byte {
 		all = append(all, r.Data...)
 	}
 	return all
+}
+
+// Text is the recording as ReadLog reads it.
+func (l Log) Text() string {
+	var text strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(l.Headers)) {
+		fmt.Fprintf(&text, "# %s: %s\n", key, l.Headers[key])
+	}
+	for _, r := range l.Reads {
+		fmt.Fprintf(&text, "+%.3f %x\n", r.After.Seconds(), r.Data)
+	}
+	return text.String()
+}
+
+// Codes is how golden files show what became of a recording: one code a line, in
+// quotes, and why the gate refuses it, if it does.
+func Codes(codes []string) string {
+	var text strings.Builder
+	for _, code := range codes {
+		err := scanner.Clean(code).Check()
+		switch {
+		case len(code) > scanner.MaxCode:
+			fmt.Fprintf(&text, "(overlong: %d bytes)\n", len(code))
+		case err != nil:
+			fmt.Fprintf(&text, "%q (%v)\n", code, err)
+		default:
+			fmt.Fprintf(&text, "%q\n", code)
+		}
+	}
+	return text.String()
 }
 
 // OpenLog reads a recording from a file.

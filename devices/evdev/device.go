@@ -40,7 +40,9 @@ type device struct {
 	told   atomic.Pointer[string]
 	// last is when a key last typed something.
 	last time.Time
-	// spoilt: the code in hand began before anybody read it.
+	// spoilt: the code in hand began before anybody read it, or so soon after the
+	// opening that it may have.
+	opened time.Time
 	spoilt bool
 }
 
@@ -99,7 +101,6 @@ func (d *device) Run(ctx context.Context, emit func(raw string)) (err error) {
 
 func (d *device) read(ctx context.Context, codes chan<- string) error {
 	buf := make([]byte, readEvents*(2*wordSize+8))
-	opened := time.Now()
 	for {
 		n, err := d.next(ctx, buf)
 		switch {
@@ -114,15 +115,17 @@ func (d *device) read(ctx context.Context, codes chan<- string) error {
 			return d.gone(err)
 		}
 		now := time.Now()
-		if now.Sub(opened) < quiet {
-			d.spoilt = true
-		}
 		text := d.keys.push(decode(buf[:n], wordSize))
 		if text == "" && !d.keys.typist.Pending() {
 			continue
 		}
 		d.last = now
-		d.hand(codes, d.frames.Push(now, []byte(text)))
+		framed := d.frames.Push(now, []byte(text))
+		if now.Sub(d.opened) < quiet {
+			d.spoilt = d.wait(now) >= 0
+			continue
+		}
+		d.hand(codes, framed)
 	}
 }
 

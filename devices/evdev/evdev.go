@@ -190,6 +190,7 @@ func (d *Driver) grab(node string) (*device, error) {
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
+	dev.opened = time.Now()
 	return dev, nil
 }
 

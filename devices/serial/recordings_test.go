@@ -1,0 +1,112 @@
+package serial_test
+
+import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"usher/devices/devicetest"
+	"usher/devices/report"
+	"usher/devices/serial"
+)
+
+// TestRecordings replays each recording of plain lines through the driver, over a
+// pty: whole, byte by byte and at random cuts.
+func TestRecordings(t *testing.T) {
+	logs, err := filepath.Glob("testdata/*.log")
+	if err != nil || len(logs) < 11 {
+		t.Fatalf("recordings: %d, %v", len(logs), err)
+	}
+	cuts := map[string]func([]byte) [][]byte{
+		"whole":        func(b []byte) [][]byte { return [][]byte{b} },
+		"byte by byte": func(b []byte) [][]byte { return slices.Collect(slices.Chunk(b, 1)) },
+		"random cuts":  randomly,
+	}
+	for _, path := range logs {
+		log, err := devicetest.OpenLog(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if protocol := log.Headers["Protocol"]; protocol != "" && protocol != "lines" {
+			continue
+		}
+		for name, cut := range cuts {
+			if name == "byte by byte" && len(log.Bytes()) > 16<<10 {
+				continue // a system call a byte takes too long
+			}
+			t.Run(strings.TrimSuffix(filepath.Base(path), ".log")+" "+name, func(t *testing.T) {
+				t.Parallel()
+				got := devicetest.Codes(replay(t, log, cut))
+				golden := strings.TrimSuffix(path, ".log") + ".want"
+				want, err := os.ReadFile(golden)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(string(want), got); diff != "" {
+					t.Errorf("codes (-want +got):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// replay sends a recording. Pauses below the idle time mean nothing, and are left
+// out; at a longer one the driver must find out by itself that a code has ended.
+// How many codes there are until then is what the framer says.
+func replay(t *testing.T, log devicetest.Log, cut func([]byte) [][]byte) []string {
+	t.Helper()
+	idle := serial.Defaults().Idle
+	pty := plug(t)
+	codes := read(t, mustOpen(t, newDriver(t, pty.Path())))
+	oracle := report.Framer{Idle: idle}
+	now := time.Unix(1e9, 0)
+	var got []string
+	due := 0
+	collect := func() {
+		for len(got) < due {
+			got = append(got, next(t, codes))
+		}
+	}
+	var burst []byte
+	flush := func() {
+		if err := pty.WriteChunks(cut(burst)...); err != nil {
+			t.Fatal(err)
+		}
+		due += len(oracle.Push(now, burst))
+		goesOn := oracle.Wait(now) >= 0
+		ended := len(oracle.Silence())
+		due += ended
+		burst = nil
+		collect()
+		if goesOn && ended == 0 {
+			// Noise ends without a word: the pause itself must be long enough.
+			time.Sleep(4 * idle)
+		}
+	}
+	for i, r := range log.Reads {
+		if i > 0 && r.After >= idle {
+			flush()
+		}
+		burst = append(burst, r.Data...)
+	}
+	flush()
+	if len(codes) > 0 {
+		t.Errorf("emitted %q that nobody sent", <-codes)
+	}
+	return got
+}
+
+func randomly(b []byte) (chunks [][]byte) {
+	for most := max(16, len(b)/32); len(b) > 0; {
+		n := 1 + rand.IntN(min(len(b), most))
+		chunks = append(chunks, b[:n])
+		b = b[n:]
+	}
+	return chunks
+}
