@@ -91,6 +91,18 @@ func (p *Pty) Write(b []byte) (int, error) {
 	return master.Write(b)
 }
 
+// Read gives what the scanner was told: what the reader wrote. It waits until there
+// is something, or the scanner is unplugged.
+func (p *Pty) Read(b []byte) (int, error) {
+	p.mu.Lock()
+	master := p.master
+	p.mu.Unlock()
+	if master == nil {
+		return 0, fmt.Errorf("pty %s: unplugged", p.path)
+	}
+	return master.Read(b)
+}
+
 // WriteChunks sends each chunk by a write of its own.
 func (p *Pty) WriteChunks(chunks ...[]byte) error {
 	for _, chunk := range chunks {

@@ -19,7 +19,6 @@
 package host
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -218,7 +217,9 @@ func explain(err error) string {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Sprintf("%s is not there; name a device of /dev/input that makes sounds", where)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Sprintf("%s: permission denied; install the udev rules, then restart the device", cmp.Or(where, "it"))
+		return fmt.Sprintf("%s: permission denied; install the udev rules, then restart the device", where)
+	case errors.Is(err, errNoBeeper):
+		return fmt.Sprintf("%s %v; name a device of /dev/input that does", where, errNoBeeper)
 	}
 	return err.Error()
 }

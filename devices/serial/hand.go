@@ -20,7 +20,7 @@ const (
 // verdict. Nothing waits for it.
 type hand struct {
 	// write puts bytes on the line, in a bounded time.
-	write    func([]byte)
+	write    func([]byte) error
 	feedback feedback
 
 	answers chan []byte
@@ -29,7 +29,7 @@ type hand struct {
 	wake    chan struct{}
 }
 
-func newHand(f feedback, write func([]byte)) *hand {
+func newHand(f feedback, write func([]byte) error) *hand {
 	return &hand{
 		write: write, feedback: f,
 		answers: make(chan []byte, answersKept), heard: make(chan struct{}, 1), wake: make(chan struct{}, 1),
@@ -75,10 +75,10 @@ func (h *hand) run(ctx context.Context) {
 		}
 	}
 	for {
-		for waits == nil && len(todo) > 0 {
-			h.answerAll()
+		for waits == nil && len(todo) > 0 && ctx.Err() == nil {
+			h.answerAll(ctx)
 			now, todo = todo[0], todo[1:]
-			h.write(now.say)
+			_ = h.write(now.say) // the verdict is on the screen
 			if rest(); h.feedback.replies {
 				asked, waits = true, time.After(replyWithin)
 			}
@@ -86,11 +86,13 @@ func (h *hand) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			for _, s := range owed(todo) {
-				h.write(s.say)
+				if h.write(s.say) != nil {
+					return
+				}
 			}
 			return
 		case packet := <-h.answers:
-			h.write(packet)
+			h.send(ctx, packet)
 		case <-h.heard:
 			if asked {
 				rest()
@@ -113,14 +115,23 @@ func (h *hand) run(ctx context.Context) {
 }
 
 // answerAll sends the acknowledgements that wait: they come before commands.
-func (h *hand) answerAll() {
+func (h *hand) answerAll(ctx context.Context) {
 	for {
 		select {
 		case packet := <-h.answers:
-			h.write(packet)
+			h.send(ctx, packet)
 		default:
 			return
 		}
+	}
+}
+
+// send writes an acknowledgement, unless the end has come, which must not wait for
+// a line that takes nothing. One that does not arrive is asked for by the packet
+// that comes again.
+func (h *hand) send(ctx context.Context, packet []byte) {
+	if ctx.Err() == nil {
+		_ = h.write(packet)
 	}
 }
 

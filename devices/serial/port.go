@@ -83,12 +83,13 @@ func (p *port) Signal(s scanner.Signal) {
 	}
 }
 
-// write puts bytes on the line. What it does not take in time is left out: the
-// verdict is on the screen.
-func (p *port) write(b []byte) {
-	if err := p.side.SetWriteDeadline(time.Now().Add(writeWithin)); err == nil {
-		_, _ = p.side.Write(b)
+// write puts bytes on the line, if it takes them in time.
+func (p *port) write(b []byte) error {
+	if err := p.side.SetWriteDeadline(time.Now().Add(writeWithin)); err != nil {
+		return err
 	}
+	_, err := p.side.Write(b)
+	return err
 }
 
 // setUp opens the line behind the sidecar's lock. The exclusive flag comes after

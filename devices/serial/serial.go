@@ -48,7 +48,7 @@
 // some models stop reading at "not on file" and are enabled again after a second.
 //
 // Feedback is told by a goroutine of its own, the newest verdict only: a line that
-// takes no bytes delays neither reading nor a verdict, and the end of Run by 150 ms
+// takes no bytes delays neither reading nor a verdict, and the end of Run by 250 ms
 // at most.
 //
 // # Assumptions
