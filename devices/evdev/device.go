@@ -107,26 +107,34 @@ func (d *device) read(ctx context.Context, codes chan<- string) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			text := d.keys.typist.Silence()
-			framed := d.frames.Push(time.Now(), []byte(text))
-			d.hand(codes, append(framed, d.frames.Silence()...))
+			d.silent(codes)
 			continue
 		case err != nil:
 			return d.gone(err)
 		}
-		now := time.Now()
-		text := d.keys.push(decode(buf[:n], wordSize))
-		if text == "" && !d.keys.typist.Pending() {
-			continue
-		}
-		d.last = now
-		framed := d.frames.Push(now, []byte(text))
-		if now.Sub(d.opened) < quiet {
-			d.spoilt = d.wait(now) >= 0
-			continue
-		}
-		d.hand(codes, framed)
+		d.heard(time.Now(), decode(buf[:n], wordSize), codes)
 	}
+}
+
+// heard takes events.
+func (d *device) heard(now time.Time, events []event, codes chan<- string) {
+	text := d.keys.push(events)
+	if text == "" && !d.keys.typist.Pending() {
+		return
+	}
+	d.last = now
+	framed := d.frames.Push(now, []byte(text))
+	if now.Sub(d.opened) < quiet {
+		d.spoilt = d.wait(now) >= 0
+		return
+	}
+	d.hand(codes, framed)
+}
+
+// silent ends what waits for more.
+func (d *device) silent(codes chan<- string) {
+	framed := d.frames.Push(time.Now(), []byte(d.keys.typist.Silence()))
+	d.hand(codes, append(framed, d.frames.Silence()...))
 }
 
 // next reads what there is, or waits for as long as the code in hand may wait.
