@@ -3,6 +3,7 @@ package devices
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -128,8 +129,11 @@ func ofInput(root string, n evdev.Node) Found {
 
 // denied says why a node cannot be opened and what to do.
 func denied(node string, err error) string {
-	if err == nil {
+	switch {
+	case err == nil:
 		return ""
+	case !errors.Is(err, fs.ErrPermission):
+		return fmt.Sprintf("%s: %v", node, err)
 	}
 	return fmt.Sprintf("%s: %v; add the service to group usher or install the udev rules", node, err)
 }

@@ -37,6 +37,21 @@ func TestReadLog(t *testing.T) {
 	if got := string(got.Bytes()); got != "hello\r\n" {
 		t.Errorf("bytes %q", got)
 	}
+	again, err := devicetest.ReadLog(strings.NewReader(got.Text()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(got, again); diff != "" {
+		t.Errorf("written and read again (-log +again):\n%s", diff)
+	}
+}
+
+func TestCodes(t *testing.T) {
+	got := devicetest.Codes([]string{"A\x1dB", "C\x03", strings.Repeat("x", 5000)})
+	want := `"A\x1dB"` + "\n" + `"C\x03" (unreadable code: control characters inside)` + "\n(overlong: 5000 bytes)\n"
+	if got != want {
+		t.Errorf("got %s", got)
+	}
 }
 
 func TestReadLogNamesTheLine(t *testing.T) {

@@ -156,13 +156,17 @@ func stories(t *testing.T) map[string]story {
 		"kbd-rollover": {"keyboard, suffix Enter", "a report of too many keys between: it presses none", boot(), join(us.types(time.Second, "ROLL"), []devicetest.Read{us.report(2*ms, 0, 1, 1, 1, 1, 1, 1)}, us.types(2*ms, "OVER-1\r"))},
 		"kbd-selftest": {"keyboard set to France, read as us", "the self-test tells the layout and is no ticket", boot(), fr.types(time.Second, keymap.SelfTest+"\r")},
 
-		"pos-qr":          {"Honeywell, HID POS", "a QR code in one report", pos(), posReads(time.Second, "]Q1", "TICKET-1", 's')},
-		"pos-boarding":    {"Access-IS LSR118, HID POS", "boarding pass, PDF417, continued over three reports", pos(), join(posReads(time.Second, "]L0", boarding, 'r'), posReads(time.Second, "]L0", boarding[:56], 'r'))},
-		"pos-2kb":         {"Honeywell, HID POS", "a QR code of 2 KB", pos(), posReads(time.Second, "]Q1", qr.String()[:2048], 's')},
-		"pos-binary":      {"Honeywell, HID POS", "a binary QR code: all that is sent, refused as no text", pos(), join(posReads(time.Second, "]Q1", bin.String(), 's'), posReads(time.Second, "]Q1", "TICKET-1", 's'))},
-		"pos-gs1":         {"Honeywell, HID POS", "GS1 DataMatrix with GS between its elements", pos(), posReads(time.Second, "]d2", "010950600013435217150331\x1d10ABC123\x1d21SER9", 'w')},
-		"pos-menu":        {"Honeywell, HID POS", "replies to commands are no tickets", described("", plainClass, "Mode", "pos"), join(posReads(time.Second, "]X0", "REVINF.\x06.", '?'), posReads(time.Second, "]Z6", "PAPSPB.\x06.", '?'), posReads(time.Second, "]Q1", "TICKET-1", 's'))},
-		"pos-cut":         {"Honeywell, HID POS", "the second part comes after 600 ms: neither is the code", pos(), func() []devicetest.Read { r := posReads(time.Second, "]L0", boarding[:100], 'r'); r[1].After = 600 * ms; return r }()},
+		"pos-qr":       {"Honeywell, HID POS", "a QR code in one report", pos(), posReads(time.Second, "]Q1", "TICKET-1", 's')},
+		"pos-boarding": {"Access-IS LSR118, HID POS", "boarding pass, PDF417, continued over three reports", pos(), join(posReads(time.Second, "]L0", boarding, 'r'), posReads(time.Second, "]L0", boarding[:56], 'r'))},
+		"pos-2kb":      {"Honeywell, HID POS", "a QR code of 2 KB", pos(), posReads(time.Second, "]Q1", qr.String()[:2048], 's')},
+		"pos-binary":   {"Honeywell, HID POS", "a binary QR code: all that is sent, refused as no text", pos(), join(posReads(time.Second, "]Q1", bin.String(), 's'), posReads(time.Second, "]Q1", "TICKET-1", 's'))},
+		"pos-gs1":      {"Honeywell, HID POS", "GS1 DataMatrix with GS between its elements", pos(), posReads(time.Second, "]d2", "010950600013435217150331\x1d10ABC123\x1d21SER9", 'w')},
+		"pos-menu":     {"Honeywell, HID POS", "replies to commands are no tickets", described("", plainClass, "Mode", "pos"), join(posReads(time.Second, "]X0", "REVINF.\x06.", '?'), posReads(time.Second, "]Z6", "PAPSPB.\x06.", '?'), posReads(time.Second, "]Q1", "TICKET-1", 's'))},
+		"pos-cut": {"Honeywell, HID POS", "the second part comes after 600 ms: neither is the code", pos(), func() []devicetest.Read {
+			r := posReads(time.Second, "]L0", boarding[:100], 'r')
+			r[1].After = 600 * ms
+			return r
+		}()},
 		"pos-pulled":      {"Honeywell, HID POS", "unplugged between two parts", pos("Ends", "unplugged"), join(posReads(time.Second, "]Q1", "WHOLE-1", 's'), posReads(time.Second, "]L0", boarding, 'r')[:1])},
 		"pos-shifted":     {"Youjie, HID POS, not described", "everything one byte later, as some models send it", described("", plainClass), shifted()},
 		"pos-62":          {"test device, HID POS", "reports of 62 bytes, the continued bit behind the data", described(pos62, plainClass), short(boarding)},

@@ -2,7 +2,6 @@ package hid
 
 import (
 	"errors"
-	"path/filepath"
 	"slices"
 	"syscall"
 )
@@ -56,7 +55,7 @@ func Plugged(root string) ([]Node, error) {
 func access(root, node string) error {
 	err := writable(root, node)
 	if errors.Is(err, syscall.ENOENT) {
-		return errors.New(filepath.Dir(filepath.Dir(node)) + " is not there")
+		return errors.New("not there; a container must be given /dev/bus/usb, and a service no PrivateDevices=yes")
 	}
 	return err
 }

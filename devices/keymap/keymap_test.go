@@ -135,6 +135,31 @@ func TestModifiersAsKeys(t *testing.T) {
 	}
 }
 
+func TestADeadKeyIsPending(t *testing.T) {
+	boot := NewBoot(layout(t, "fr"))
+	for _, step := range []struct {
+		key     byte
+		pending bool
+		want    string
+	}{{0x2f, true, ""}, {0, true, ""}, {0x08, false, "ê"}, {0, false, ""}, {0x2f, true, ""}} {
+		if got := boot.Keys(0, []byte{step.key}); got != step.want || boot.Pending() != step.pending {
+			t.Errorf("key %#x typed %q, pending %v; want %q, %v", step.key, got, boot.Pending(), step.want, step.pending)
+		}
+	}
+	if got := boot.Silence(); got != "^" || boot.Pending() {
+		t.Errorf("silence typed %q, pending %v", got, boot.Pending())
+	}
+}
+
+func TestForgetLetsKeysGo(t *testing.T) {
+	typist := NewTypist(layout(t, "fr"))
+	got := typist.Press(keyCapsLock) + typist.Press(0xe1) + typist.Press(0x2f)
+	typist.Forget()
+	if got += typist.Press(0x08) + typist.Silence(); got != "E" {
+		t.Errorf("typed %q, want E: CapsLock alone stays", got)
+	}
+}
+
 func TestTheSelfTestTellsTheLayout(t *testing.T) {
 	for _, reading := range Names() {
 		seen := map[string]string{}

@@ -178,6 +178,23 @@ func TestAPersonTypes(t *testing.T) {
 	}
 }
 
+// TestWhatFramesAKeyboardsCodes: a control character that a key typed was in the
+// code, and must not be cut off or cut at.
+func TestWhatFramesAKeyboardsCodes(t *testing.T) {
+	for sent, want := range map[string][]string{
+		"AB\x03CD\r":   {"AB\x03CD"},
+		"AB\x04\r":     {"AB\x04"},
+		"\x02AB\r":     {"\x02AB"},
+		"\x00AB\x00\r": {"\x00AB\x00"},
+		"AB\rCD\nEF\t": {"AB", "CD", "EF"},
+	} {
+		reads := []devicetest.Read{{Data: []byte(sent)}}
+		if diff := cmp.Diff(want, replayWith(Framer{Idle: testIdle, Keyboard: true}, reads)); diff != "" {
+			t.Errorf("%q: codes (-want +got):\n%s", sent, diff)
+		}
+	}
+}
+
 func FuzzFramer(f *testing.F) {
 	logs, err := filepath.Glob("../serial/testdata/*.log")
 	if err != nil {
