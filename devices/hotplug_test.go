@@ -92,10 +92,10 @@ func TestAScannerThatComesIsOpenedAsSoonAsUdevAllows(t *testing.T) {
 		time.Sleep(away)
 		h.tell()
 		time.Sleep(time.Minute)
+		cancel()
+		<-ended
 		if late := opened.Sub(came.Add(udev)); late < 0 || late > reopenSoon {
 			t.Errorf("opened %v after it was allowed", late)
 		}
-		cancel()
-		<-ended
 	})
 }

@@ -75,8 +75,10 @@ func (h *hand) run(ctx context.Context) {
 		}
 	}
 	for {
-		for waits == nil && len(todo) > 0 && ctx.Err() == nil {
-			h.answerAll(ctx)
+		for waits == nil && len(todo) > 0 {
+			if h.answerAll(ctx); ctx.Err() != nil {
+				break
+			}
 			now, todo = todo[0], todo[1:]
 			_ = h.write(now.say) // the verdict is on the screen
 			if rest(); h.feedback.replies {

@@ -2,6 +2,7 @@ package serial
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -130,6 +131,35 @@ func TestAcknowledgementsComeFirst(t *testing.T) {
 			t.Errorf("told (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// TestTheEndDoesNotWaitForAcknowledgements that a line takes slowly.
+func TestTheEndDoesNotWaitForAcknowledgements(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHand(feedbacks()[zebra], func([]byte) error {
+				time.Sleep(writeWithin)
+				return errors.New("full")
+			})
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				h.run(ctx)
+			}()
+			h.signal(scanner.SignalAdmit)
+			for range answersKept {
+				h.answer(ssiPacket(ssiAck))
+			}
+			synctest.Wait()
+			began := time.Now()
+			cancel()
+			<-ended
+			if took := time.Since(began); took > 2*writeWithin {
+				t.Errorf("the end took %v", took)
+			}
+		})
+	}
 }
 
 // TestEveryFamilyTellsVerdictsApart keeps the table of the package comment complete.
