@@ -291,3 +291,35 @@ func TestAReadingWhileTheVendorIsAskedJoins(t *testing.T) {
 		}
 	})
 }
+
+// Attempts that no disk holds: a slow call's yes is kept after a later ticket's
+// attempt was, and must not take that one away; nor must the attempt of a reading
+// that waited its turn.
+func TestAnOldAttemptTakesNoNewerOneAway(t *testing.T) {
+	const other = scanner.Code("WALKUP-2")
+	for name, older := range map[string]func(*venue){
+		"a late yes": func(v *venue) {
+			v.goes(walkUp, way{0, timesOut, nil})
+			go v.scan("lane-1", walkUp)
+			v.wait(time.Second)
+			v.wants("lane-2", other, "refuse/not_found offline")
+		},
+		"a reading that waited its turn": func(v *venue) {
+			v.goes(walkUp, way{never, fails, reset})
+			g, _ := v.now()
+			early := v.clock.Now()
+			v.wait(time.Second)
+			v.wants("lane-2", other, "refuse/not_found offline")
+			g.Judge(v.t.Context(), scanner.Reading{Scanner: "lane-1", Raw: string(walkUp), At: early})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inVenue(t, func(v *venue) {
+				v.goes(other, way{0, fails, reset})
+				older(v)
+				v.wait(10 * time.Second)
+				v.wants("lane-2", other, "admit/ok online late")
+			}, func(v *venue) { v.full[walkUp], v.full[other] = noRoom, noRoom })
+		})
+	}
+}

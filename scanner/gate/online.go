@@ -210,7 +210,7 @@ func (s *scan) confirmed(ctx context.Context, a scanner.Answer, mark scanner.Mar
 	s.gate.unsaved.remove(ids(open)...)
 	if err != nil {
 		// What answered this scan must not admit another.
-		s.gate.spent.add(ids(open)...)
+		s.gate.spent.add(s.gate.Clock.Now(), ids(open)...)
 		s.gate.Log.Error("the vendor admitted it and this disk did not store it", "code", s.code, "err", err)
 		rec := c.Record
 		rec.Seq = s.gate.Journal.NoteMoved(rec, *c.Mark)
@@ -257,7 +257,7 @@ func (g *Gate) end(ctx context.Context, attempts ...scanner.Attempt) {
 	if len(list) == 0 {
 		return
 	}
-	g.spent.add(list...)
+	g.spent.add(g.Clock.Now(), list...)
 	g.unsaved.remove(list...)
 	g.calls.Go(func() {
 		for _, id := range list {
