@@ -13,7 +13,9 @@
 //     judged by errorCodeId alone, never by key or name. Where errorDetails stands
 //     beside error:false, its id counts: such an answer admits nobody.
 //   - 401 or 403 without that body means that the token is dead: sign in again,
-//     ask once more; if it comes again, the user may not scan.
+//     ask once more. If it comes again, this one call is refused, by a firewall
+//     or for a right that the user lacks; other calls go on, and the same kind of
+//     call does not sign in for it again for 5 minutes.
 //   - After id 17 ("unanticipated error") the first call may have admitted the
 //     ticket. "Already scanned" to the same question a moment later is then no
 //     verdict: it may be our own.
