@@ -32,9 +32,12 @@ const (
 	settled = 3
 	// tolerated is how many malformed calls in a row make the link offline.
 	tolerated = 3
-	// longestAsk bounds how long a vendor may ask to be left alone: nobody stands
-	// beside a device that a broken header has silenced.
+	// longestAsk bounds how long a vendor that wants fewer calls may ask to be left
+	// alone: nobody stands beside a device that a broken header has silenced.
 	longestAsk = 24 * time.Hour
+	// shortAsk bounds it for every other answer: who asks may be a front end with a
+	// maintenance page, and what it guesses is often wrong.
+	shortAsk = 5 * time.Minute
 	// jitter spreads the probes of fifty devices that lost the same network.
 	jitter = 0.2
 )
@@ -167,7 +170,7 @@ func (l *Link) Failed(err error) {
 		return
 	}
 	l.st = Status{Since: now, Reason: l.reason(call)}
-	atOnce := l.fresh && call.Trouble != scanner.Throttled && call.Trouble != scanner.Denied
+	atOnce := l.fresh && call.Trouble != scanner.Throttled
 	l.fresh = false
 	if atOnce {
 		l.schedule(0)
@@ -177,8 +180,8 @@ func (l *Link) Failed(err error) {
 	l.signal()
 }
 
-// Kick asks for a probe now: the network came up, or a person wants it. It does
-// nothing while the link is online, and a vendor that asked to be left alone is.
+// Kick asks for a probe now, as a person wants it: also of a vendor that asked to
+// be left alone, once. It does nothing while the link is online.
 func (l *Link) Kick() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -189,6 +192,7 @@ func (l *Link) Kick() {
 		l.kicked = true
 		return
 	}
+	l.asked = time.Time{}
 	l.schedule(l.soon())
 	l.signal()
 }
@@ -302,7 +306,11 @@ func (l *Link) heed(call *scanner.CallError) {
 	if call.RetryAfter <= 0 {
 		return
 	}
-	if until := time.Now().Add(min(call.RetryAfter, longestAsk)); until.After(l.asked) {
+	most := shortAsk
+	if call.Trouble == scanner.Throttled {
+		most = longestAsk
+	}
+	if until := time.Now().Add(min(call.RetryAfter, most)); until.After(l.asked) {
 		l.asked = until
 	}
 }
