@@ -74,7 +74,7 @@ func (b *batch) change(ch scanner.Change, sealed []byte) (uint64, error) {
 	if ch.SpendAttempt != 0 && b.get(bucketAttempts, seqKey(ch.SpendAttempt)) == nil {
 		return 0, fmt.Errorf("attempt %d is spent: %w", ch.SpendAttempt, scanner.ErrChanged)
 	}
-	other, fate, err := b.fateChange(ch.Fate, rec.By)
+	other, fate, err := b.fateChange(ch.Fate, ch.Mark, rec.By)
 	if err != nil {
 		return 0, err
 	}
@@ -109,8 +109,8 @@ func (b *batch) change(ch scanner.Change, sealed []byte) (uint64, error) {
 }
 
 // fateChange checks what the change, made on behalf of somebody, expects of
-// another movement.
-func (b *batch) fateChange(ch *scanner.FateChange, by string) (logEntry, fateEntry, error) {
+// another movement; mark is what the change makes of the ticket.
+func (b *batch) fateChange(ch *scanner.FateChange, mark *scanner.Mark, by string) (logEntry, fateEntry, error) {
 	if ch == nil {
 		return logEntry{}, fateEntry{}, nil
 	}
@@ -127,7 +127,10 @@ func (b *batch) fateChange(ch *scanner.FateChange, by string) (logEntry, fateEnt
 	if f.Fate != ch.From {
 		return rec, f, fmt.Errorf("record %d is %q, expected %q: %w", ch.Seq, f.Fate, ch.From, scanner.ErrChanged)
 	}
-	if ch.From == scanner.FatePending && ch.To == scanner.FateWithdrawn && f.Sent > 0 {
+	// Its holder would be refused by the vendor; a permit makes up for that, but not
+	// for what would still be uploaded.
+	permitted := ch.From != scanner.FatePending && mark != nil && mark.Permit == rec.Direction
+	if ch.To == scanner.FateWithdrawn && f.Sent > 0 && !permitted {
 		return rec, f, fmt.Errorf("record %d was sent and may be at the vendor: %w", ch.Seq, scanner.ErrNotPossible)
 	}
 	f.Fate, f.At, f.By = ch.To, b.j.now(), by
