@@ -250,8 +250,8 @@ func explain(call *scanner.CallError) error {
 	if call.Err != nil {
 		text += ": " + call.Err.Error()
 	}
-	if call.RetryAfter > 0 {
-		text += fmt.Sprintf("; it asks to be left alone for %v", call.RetryAfter.Round(time.Second))
+	if asked := retryAfter(call); asked > 0 {
+		text += fmt.Sprintf("; it asks to be left alone for %v", asked.Round(time.Second))
 	}
 	return &trouble{text: text, call: call}
 }

@@ -54,9 +54,11 @@ import (
 const (
 	defaultBatch   = 100
 	defaultTimeout = 30 * time.Second
-	// longestAsk bounds how long a vendor may ask to be left alone: nobody stands
-	// beside a device that a broken header has silenced.
+	// longestAsk bounds how long a vendor that wants fewer calls may ask to be left
+	// alone: nobody stands beside a device that a broken header has silenced.
 	longestAsk = 24 * time.Hour
+	// shortAsk bounds it for every other answer, such as a maintenance page's.
+	shortAsk = 5 * time.Minute
 )
 
 // Options configure an Uploader. Journal, Vendor, Scope, Clock and the pauses
@@ -121,11 +123,12 @@ type Uploader struct {
 	wake  chan struct{}
 
 	// turn holds one token: one upload at a time. Its holder owns pauses,
-	// doubts, reported and certain.
+	// doubts, reported, held and certain.
 	turn     chan struct{}
 	pauses   *backoff.ExponentialBackOff
 	doubts   doubts
 	reported reported
+	held     held
 	// certain is what was certainly past when times were last told.
 	certain time.Time
 
@@ -403,10 +406,13 @@ func (u *Uploader) draw() time.Duration { return rand.N(u.pauses.NextBackOff()) 
 
 func retryAfter(err error) time.Duration {
 	var call *scanner.CallError
-	if errors.As(err, &call) {
+	switch {
+	case !errors.As(err, &call):
+		return 0
+	case call.Trouble == scanner.Throttled:
 		return min(call.RetryAfter, longestAsk)
 	}
-	return 0
+	return min(call.RetryAfter, shortAsk)
 }
 
 // after is the stamp of a moment to come.
