@@ -55,6 +55,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"usher/scanner"
 	"usher/vendors/wire"
@@ -77,6 +78,9 @@ type Deps struct {
 	Environ []string
 	// Transport carries the requests; nil: the network.
 	Transport http.RoundTripper
+	// Time is the moment at which the vendor's certificate must be valid; nil: the
+	// wall clock.
+	Time func() time.Time
 	// Observe learns the vendor's time.
 	Observe func(wire.Observation)
 	Log     *slog.Logger
@@ -128,7 +132,7 @@ func NewClient(raw map[string]any, deps Deps) (*Client, error) {
 		clock: clock,
 		log:   log,
 		http: wire.New(wire.Options{
-			Base: cfg.base, Version: deps.Version, Transport: deps.Transport, Clock: clock, Observe: deps.Observe,
+			Base: cfg.base, Version: deps.Version, Transport: deps.Transport, Time: deps.Time, Clock: clock, Observe: deps.Observe,
 		}),
 	}
 	c.session = &session{
