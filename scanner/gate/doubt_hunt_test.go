@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -322,4 +323,61 @@ func TestAnOldAttemptTakesNoNewerOneAway(t *testing.T) {
 			}, func(v *venue) { v.full[walkUp], v.full[other] = noRoom, noRoom })
 		})
 	}
+}
+
+// TestInAndOutWhileTheDiskRefuses: the vendor confirmed both, and this device knows
+// of both: while the disk refuses, when it takes again, and after a restart; until
+// the ticket's time is over.
+func TestInAndOutWhileTheDiskRefuses(t *testing.T) {
+	inVenue(t, func(v *venue) {
+		v.wants("in", listed, "admit/ok online")
+		v.wait(time.Second)
+		v.wants("out", listed, "admit/exited online", scanner.Exit)
+		v.link.on.Store(false)
+		wantOut := func() {
+			t.Helper()
+			v.wants("out again", listed, "refuse/exit_not_permitted offline", scanner.Exit)
+			v.wants("in again", listed, "refuse/already_entered offline")
+		}
+		v.wait(4 * time.Second)
+		wantOut()
+		v.wait(10 * time.Second) // it takes again
+		sweep := func() {
+			_, j := v.now()
+			j.Configure(336*time.Hour, 24*time.Hour)
+			if err := j.Sweep(v.t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sweep()
+		wantOut()
+		v.wait(20 * time.Second)
+		v.die()
+		sweep()
+		wantOut()
+		v.wait(25 * time.Hour)
+		v.die()
+		sweep()
+		v.wants("in the next day", listed, "admit/ok offline")
+	}, func(v *venue) { v.full[listed] = noRoom })
+}
+
+// TestANotedEntryEndsWithItsMark, also where the daemon lives on.
+func TestANotedEntryEndsWithItsMark(t *testing.T) {
+	inVenue(t, func(v *venue) {
+		v.wants("lane-1", listed, "admit/ok online")
+		v.link.on.Store(false)
+		_, j := v.now()
+		j.Configure(336*time.Hour, 24*time.Hour)
+		v.wait(10 * time.Second)
+		// A later entry takes the note along; then the mark has a place to end at.
+		v.wants("lane-2", listed, "refuse/already_entered offline")
+		ctx, cancel := context.WithCancel(v.t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); j.Run(ctx) }()
+		v.wait(49 * time.Hour)
+		cancel()
+		<-done
+		v.wants("lane-1", listed, "admit/ok offline")
+	}, func(v *venue) { v.full[listed] = noRoom })
 }

@@ -2,6 +2,8 @@ package gate_test
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -86,18 +88,43 @@ func TestTwoScansOfOneHolder(t *testing.T) {
 		v.wait(10 * time.Second)
 		two := v.wants("lane-1", walkUp, "refuse/not_found offline")
 		g, _ := v.now()
-		in, err := g.Admit(t.Context(), two.Seq, "Eve")
+		in, err := g.Admit(v.t.Context(), two.Seq, "Eve")
 		if err != nil {
 			t.Fatal(err)
 		}
 		v.wait(90 * time.Second)
-		_, err = g.Admit(t.Context(), one.Seq, "Bob")
+		_, err = g.Admit(v.t.Context(), one.Seq, "Bob")
 		if at := in.At.Wall.UTC().Format("admitted since, at 15:04"); !errors.Is(err, scanner.ErrNotPossible) || !strings.Contains(err.Error(), at) {
 			t.Errorf("the other scan: %v", err)
 		}
 		v.undo(in.Seq)
-		if _, err := g.Admit(t.Context(), one.Seq, "Bob"); err != nil {
+		if _, err := g.Admit(v.t.Context(), one.Seq, "Bob"); err != nil {
 			t.Errorf("nobody has passed: %v", err)
 		}
+	})
+}
+
+// TestUndoAfterADamage: whether the ticket entered before is as unknown as it was.
+func TestUndoAfterADamage(t *testing.T) {
+	inVenue(t, func(v *venue) {
+		_, j := v.now()
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(v.dir, "journal.db"), []byte("not a store"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		v.start()
+		v.link.on.Store(false)
+		amber := v.wants("lane-1", listed, "review/damaged offline")
+		g, _ := v.now()
+		in, err := g.Admit(v.t.Context(), amber.Seq, "Eve")
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.wait(5 * time.Second)
+		v.undo(in.Seq)
+		v.wait(20 * time.Second)
+		v.wants("lane-1", listed, "review/damaged offline")
 	})
 }

@@ -180,8 +180,7 @@ func (s *scan) overdue(ctx context.Context, mark scanner.Mark) (scanner.Outcome,
 
 // confirmed commits what the vendor holds. It uses up the open attempts; rests is
 // the one without which it would be red, the zero Attempt where there is none.
-// It is green though the disk fails: the record is noted then, and the mark kept
-// in memory.
+// It is green though the disk fails: the record and the mark are noted then.
 func (s *scan) confirmed(ctx context.Context, a scanner.Answer, mark scanner.Mark, rests scanner.Attempt, open []scanner.Attempt, st *standing) scanner.Outcome {
 	s.asked = true
 	c := scanner.Change{CloseAttempts: ids(open)}
@@ -214,7 +213,6 @@ func (s *scan) confirmed(ctx context.Context, a scanner.Answer, mark scanner.Mar
 		s.gate.Log.Error("the vendor admitted it and this disk did not store it", "code", s.code, "err", err)
 		rec := c.Record
 		rec.Seq = s.gate.Journal.NoteMoved(rec, *c.Mark)
-		s.gate.marks.keep(s.cfg.Scope, s.code, *c.Mark)
 		out = scanner.Outcome{Record: rec, Fate: rec.Fate}
 	}
 	st.outcome = out

@@ -115,7 +115,9 @@ func (b *batch) fateChange(ch *scanner.FateChange, mark *scanner.Mark, by string
 		return logEntry{}, fateEntry{}, nil
 	}
 	rec, err := b.record(ch.Seq)
-	if errors.Is(err, scanner.ErrUnknown) {
+	if _, noted := b.j.note(ch.Seq); noted {
+		return rec, fateEntry{}, fmt.Errorf("record %d waits for the disk itself: %w", ch.Seq, scanner.ErrNotStored)
+	} else if errors.Is(err, scanner.ErrUnknown) {
 		return rec, fateEntry{}, fmt.Errorf("%w: %w", err, scanner.ErrChanged)
 	} else if err != nil {
 		return rec, fateEntry{}, err
@@ -181,18 +183,11 @@ func (b *batch) undone(seq uint64) (scanner.Direction, bool) {
 func (b *batch) appendNote(rec *scanner.Record) error {
 	entry := logEntry{Record: *rec, Sealed: b.j.seal(rec.Ticket)}
 	key := markKey(rec.Scope, rec.Code)
-	if moved, ok := b.j.movedBy(rec.Seq); ok {
-		present, err := b.mark(rec.Scope, rec.Code, key)
-		if err != nil {
-			return err
-		}
-		if present.Mark.Rev == moved.Rev {
-			moved.Rev++
-			moved.Last = rec.Seq
-			entry.After = &moved
-		}
-		b.effect(func(*index) { delete(b.j.moved, rec.Seq) })
+	after, err := b.movedBy(rec, key)
+	if err != nil {
+		return err
 	}
+	entry.After = after
 	first := fateEntry{Seq: rec.Seq, Fate: rec.Fate}
 	raw, err := encode(kindLog, first.hint(), seqKey(rec.Seq), entry)
 	if err != nil {
@@ -208,25 +203,6 @@ func (b *batch) appendNote(rec *scanner.Record) error {
 		b.freshMark(key, &entry)
 	}
 	return b.appended(&entry, first)
-}
-
-// movedBy gives the mark that a note brings along.
-func (j *Journal) movedBy(seq uint64) (scanner.Mark, bool) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	m, ok := j.moved[seq]
-	return m, ok
-}
-
-// NoteMoved is Note for a movement that the vendor confirmed and the disk refused:
-// with the record the mark becomes the ticket's, unless another change came
-// between. Without it the ticket would count as new after a restart.
-func (j *Journal) NoteMoved(rec scanner.Record, mark scanner.Mark) uint64 {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	seq := j.takeIn(storable(rec))
-	j.moved[seq] = mark
-	return seq
 }
 
 // Note gives the record a seq at once and appends it with the next commit, or
@@ -247,7 +223,6 @@ func (j *Journal) takeIn(rec scanner.Record) uint64 {
 	rec.Seq = j.next
 	j.next++
 	if len(j.notes) >= maxNotes {
-		delete(j.moved, j.notes[0].Seq)
 		j.notes = j.notes[1:]
 		j.dropped++
 	}

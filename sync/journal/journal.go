@@ -174,8 +174,8 @@ type Journal struct {
 	mu    sync.Mutex
 	index *index
 	notes []scanner.Record
-	// moved are the marks that some of the notes bring along, by their numbers.
-	moved   map[uint64]scanner.Mark
+	// moved are the marks that some of the notes bring along, by their tickets.
+	moved   map[string][]movedMark
 	dropped int
 	next    uint64
 	// flying is the first number given to a commit that has not ended; zero:
@@ -236,7 +236,7 @@ func newJournal(opts Options) *Journal {
 		path:  filepath.Join(opts.Dir, fileName),
 		log:   log,
 		noted: make(chan struct{}, 1),
-		moved: map[uint64]scanner.Mark{},
+		moved: map[string][]movedMark{},
 		next:  1,
 		index: newIndex(),
 		room:  roomOf(opts.MaxSize),

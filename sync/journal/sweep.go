@@ -23,6 +23,7 @@ func (j *Journal) Sweep(ctx context.Context) error {
 	if j.readOnly || j.opts.Clock == nil {
 		return nil
 	}
+	j.forgetMoved(j.ages())
 	// What is pruned must be in the tallies before.
 	if err := j.snapshot(ctx); err != nil {
 		return err
