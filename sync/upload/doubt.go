@@ -238,7 +238,7 @@ func explain(call *scanner.CallError) error {
 	case scanner.Throttled:
 		text = "the vendor wants fewer calls"
 	case scanner.Denied:
-		text = "the vendor refuses the sign-in; check user, password and permissions"
+		text = "the vendor refuses the sign-in or this call; check user, password and permissions"
 	case scanner.Malformed:
 		text = "the vendor calls the upload wrong"
 	default:
