@@ -130,19 +130,25 @@ func TestASupervisorAdmitsWhileTheCallRuns(t *testing.T) {
 }
 
 func TestASupervisorAdmitsWhatAnOldLostCallBroughtToTheVendor(t *testing.T) {
-	inVenue(t, func(v *venue) {
-		v.goes(walkUp, way{0, fails, reset})
-		amber := v.wants("lane-1", walkUp, "refuse/not_found offline")
-		v.wait(laterAt)
-		g, _ := v.now()
-		in, err := g.Admit(t.Context(), amber.Seq, "Eve")
-		if err != nil {
-			t.Fatal(err)
-		}
-		v.upload()
-		v.wantFate(in.Seq, scanner.FateTaken)
-		v.wantConflicts(0)
-	})
+	for _, later := range []time.Duration{laterAt, 20 * time.Hour} {
+		inVenue(t, func(v *venue) {
+			v.goes(walkUp, way{0, fails, reset})
+			amber := v.wants("lane-1", walkUp, "refuse/not_found offline")
+			v.wait(later)
+			g, j := v.now()
+			j.Configure(336*time.Hour, 24*time.Hour)
+			if err := j.Sweep(v.t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			in, err := g.Admit(v.t.Context(), amber.Seq, "Eve")
+			if err != nil {
+				t.Fatal(err)
+			}
+			v.upload()
+			v.wantFate(in.Seq, scanner.FateTaken)
+			v.wantConflicts(0)
+		})
+	}
 }
 
 func TestUndoWhileTheCallRuns(t *testing.T) {

@@ -75,5 +75,5 @@ func (m *model) sweep(t *rapid.T) {
 	maps.DeleteFunc(m.marks, func(_ int, mark scanner.Mark) bool {
 		return mark.Open == 0 && (mark == scanner.Mark{Rev: mark.Rev} || aged(mark.LastAt, m.opts.ForgetAfter))
 	})
-	maps.DeleteFunc(m.tried, func(_ uint64, at attempted) bool { return aged(at.at, attemptAge+1) })
+	maps.DeleteFunc(m.tried, func(_ uint64, at attempted) bool { return aged(at.at, m.opts.ForgetAfter+1) })
 }

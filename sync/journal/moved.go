@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"maps"
 	"slices"
 
 	"usher/scanner"
@@ -80,14 +81,21 @@ func (b *batch) movedBy(rec *scanner.Record, key []byte) (after *scanner.Mark, e
 // time.
 func (j *Journal) forgetMoved(a ages) {
 	j.mu.Lock()
-	defer j.mu.Unlock()
+	moved := maps.Clone(j.moved)
 	first := j.next
 	if len(j.notes) > 0 {
 		first = j.notes[0].Seq
 	}
-	for key, list := range j.moved {
+	j.mu.Unlock()
+	maps.DeleteFunc(moved, func(_ string, list []movedMark) bool {
 		newest := list[len(list)-1]
-		if age, known := a.since(newest.mark.LastAt); newest.seq < first && known && age >= a.forget {
+		age, known := a.since(newest.mark.LastAt)
+		return newest.seq >= first || !known || age < a.forget
+	})
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for key, list := range moved {
+		if len(j.moved[key]) == len(list) {
 			delete(j.moved, key)
 		}
 	}
