@@ -32,12 +32,6 @@ const (
 	settled = 3
 	// tolerated is how many malformed calls in a row make the link offline.
 	tolerated = 3
-	// longestAsk bounds how long a vendor that wants fewer calls may ask to be left
-	// alone: nobody stands beside a device that a broken header has silenced.
-	longestAsk = 24 * time.Hour
-	// shortAsk bounds it for every other answer: who asks may be a front end with a
-	// maintenance page, and what it guesses is often wrong.
-	shortAsk = 5 * time.Minute
 	// jitter spreads the probes of fifty devices that lost the same network.
 	jitter = 0.2
 )
@@ -306,11 +300,7 @@ func (l *Link) heed(call *scanner.CallError) {
 	if call.RetryAfter <= 0 {
 		return
 	}
-	most := shortAsk
-	if call.Trouble == scanner.Throttled {
-		most = longestAsk
-	}
-	if until := time.Now().Add(min(call.RetryAfter, most)); until.After(l.asked) {
+	if until := time.Now().Add(call.Rest()); until.After(l.asked) {
 		l.asked = until
 	}
 }

@@ -54,11 +54,6 @@ import (
 const (
 	defaultBatch   = 100
 	defaultTimeout = 30 * time.Second
-	// longestAsk bounds how long a vendor that wants fewer calls may ask to be left
-	// alone: nobody stands beside a device that a broken header has silenced.
-	longestAsk = 24 * time.Hour
-	// shortAsk bounds it for every other answer, such as a maintenance page's.
-	shortAsk = 5 * time.Minute
 )
 
 // Options configure an Uploader. Journal, Vendor, Scope, Clock and the pauses
@@ -405,14 +400,10 @@ func (u *Uploader) told(problem string, c Counts) {
 func (u *Uploader) draw() time.Duration { return rand.N(u.pauses.NextBackOff()) + 1 }
 
 func retryAfter(err error) time.Duration {
-	var call *scanner.CallError
-	switch {
-	case !errors.As(err, &call):
-		return 0
-	case call.Trouble == scanner.Throttled:
-		return min(call.RetryAfter, longestAsk)
+	if call, ok := errors.AsType[*scanner.CallError](err); ok {
+		return call.Rest()
 	}
-	return min(call.RetryAfter, shortAsk)
+	return 0
 }
 
 // after is the stamp of a moment to come.
