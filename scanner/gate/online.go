@@ -47,9 +47,11 @@ func (s *scan) asks(mark scanner.Mark) bool {
 // online asks the vendor once. A definite answer within patience is the verdict;
 // without one this device decides, now, and the call goes on behind it.
 func (s *scan) online(ctx context.Context, mark scanner.Mark) scanner.Outcome {
+	c := s.ask(ctx)
+	// From here on it is the vendor that is waited for: a slow disk is no reason to
+	// call its network bad.
 	patience := time.NewTimer(s.cfg.Patience)
 	defer patience.Stop()
-	c := s.ask(ctx)
 	select {
 	case r := <-c.answer:
 		return s.answered(ctx, c, r, mark)
