@@ -57,9 +57,14 @@ func (j *Journal) keepRoom(ctx context.Context) error {
 	if spare >= j.room.ahead/2 && full == nil {
 		return nil
 	}
-	if s := j.current(); s != nil && j.grow(s, max(0, j.room.ahead-spare)) == nil {
-		j.roomReturned()
-		return nil
+	if s := j.current(); s != nil {
+		err := j.growAhead(ctx, s, max(0, j.room.ahead-spare))
+		if err == nil {
+			j.roomReturned()
+			return nil
+		} else if errors.Is(err, errReplaced) {
+			return nil
+		}
 	}
 	if spare >= j.room.ahead/2 {
 		return nil
