@@ -157,6 +157,7 @@ type Journal struct {
 	doubtID  uint64
 	scrubbed uint64
 	created  time.Time
+	repair   repair
 
 	// growing is held while the file is given blocks, giving while history gives
 	// way. Nobody waits for either who has not met the end of the room.

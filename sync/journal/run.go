@@ -98,7 +98,7 @@ func (j *Journal) flush(ctx context.Context) error {
 		j.mu.Unlock()
 		switch {
 		case notes > 0 || !ok:
-			if err := j.submit(ctx, &request{notes: snapshotRecords}); err != nil {
+			if err := j.submit(ctx, &request{notes: snapshotRecords, retry: true}); err != nil {
 				return err
 			}
 		case behind:
