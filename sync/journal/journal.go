@@ -167,6 +167,14 @@ type Journal struct {
 	// orphan is an open file that lost its name, until what it holds has one again.
 	// Only the leader touches it.
 	orphan *os.File
+	// opening: Open could not, and the leader is to. interim is what marks are
+	// answered from while there is no store; dbmu guards that.
+	opening bool
+	interim *salvaged
+	// link is os.Link; tests put a file system without second names here.
+	link func(from, to string) error
+	// doubting is held while the note's file is made or written.
+	doubting sync.Mutex
 
 	// noted wakes Run: there are notes to write, or writing failed.
 	noted chan struct{}
@@ -199,7 +207,11 @@ type Journal struct {
 	damagedFiles []damagedFile
 	// unproven: marks may be lost with what a damaged file held. rewritten are files
 	// that lost their names and were written anew.
-	unproven   bool
+	unproven bool
+	// doubtful is unproven of what memory answers from; noDoubt is why a commit that
+	// fails cannot be noted.
+	doubtful   bool
+	noDoubt    error
 	rewritten  []*rescued
 	keyDiffers bool
 	// commits counts transactions.
@@ -210,7 +222,7 @@ var _ scanner.Journal = (*Journal)(nil)
 
 // Open opens the journal in opts.Dir, or makes a new one where there is none. A
 // damaged file is moved aside and what can be read of it is carried over;
-// Status says what. Errors say what to do: the directory is not writable,
+// Status says what. A full or failing disk is no error: Run tries on. Errors say what to do: the directory is not writable,
 // another process holds the file, or it was written by a newer usher
 // ([ErrNewer]), which changes nothing.
 func Open(opts Options) (*Journal, error) {
@@ -218,9 +230,14 @@ func Open(opts Options) (*Journal, error) {
 	if err := prepareDir(opts.Dir); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	if err := errors.Join(j.openOrCreate(), j.prepareDoubt()); err != nil {
+	err := j.openOrCreate()
+	if isHindrance(err) {
+		err = j.postpone(err)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("journal: %w", err), j.closeStore())
 	}
+	j.prepareDoubt()
 	if err := j.begin(); err != nil {
 		return nil, errors.Join(fmt.Errorf("journal: %w", err), j.closeStore())
 	}
@@ -241,15 +258,19 @@ func newJournal(opts Options) *Journal {
 		next:  1,
 		index: newIndex(),
 		room:  roomOf(opts.MaxSize),
+		link:  os.Link,
 	}
 }
 
 // prepareDir makes sure that files can be made in the directory.
 func prepareDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(dir, 0o700); errors.Is(err, unix.EROFS) {
+		return fmt.Errorf("state directory: %w; the file system is read-only: make it writable or replace the card", err)
+	} else if err != nil {
 		return fmt.Errorf("state directory: %w; create it and give it to the user usher runs as", err)
 	}
-	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+	// What a read-only file system holds can be read at least.
+	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil && !errors.Is(err, unix.EROFS) {
 		return fmt.Errorf("state directory %s is not writable: %w; give it to the user usher runs as", dir, err)
 	}
 	return nil
@@ -259,10 +280,13 @@ func prepareDir(dir string) error {
 func (j *Journal) openOrCreate() error {
 	info, err := os.Stat(j.path)
 	if _, link := os.Readlink(j.path); err != nil && link == nil {
-		return j.rescue(damaged("%s is a link that leads nowhere", fileName))
+		return j.rescueNow(damaged("%s is a link that leads nowhere", fileName))
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if adopted, err := j.finishRescue(); adopted || err != nil {
+			return err
+		}
 		return j.create()
 	case err != nil:
 		return err
@@ -276,7 +300,7 @@ func (j *Journal) openOrCreate() error {
 		err = j.openExisting()
 	}
 	if errors.Is(err, ErrDamaged) {
-		return j.rescue(err)
+		return j.rescueNow(err)
 	}
 	return err
 }
@@ -291,7 +315,7 @@ func (j *Journal) create() error {
 	if err := adopt(j.opts.Dir); err != nil {
 		return errors.Join(err, s.close())
 	}
-	return j.use(s)
+	return j.install(s)
 }
 
 // newStore makes an empty journal beside the real one.
@@ -316,7 +340,7 @@ func (j *Journal) openExisting() error {
 	if err := j.checkIdentity(s); err != nil {
 		return errors.Join(err, s.close())
 	}
-	if err := j.use(s); err != nil {
+	if err := j.install(s); err != nil {
 		return errors.Join(err, s.close())
 	}
 	if err := errors.Join(j.recallDoubt(j.scrubbed), j.takeBack()); err != nil {
@@ -396,6 +420,9 @@ func (j *Journal) checkIdentity(s *store) error {
 func (j *Journal) begin() error {
 	if err := j.findDamaged(); err != nil {
 		return err
+	}
+	if j.opening {
+		return nil
 	}
 	err := j.submit(context.Background(), &request{ends: true, apply: func(b *batch) error {
 		if !j.keyDiffers {

@@ -100,6 +100,9 @@ func tellsNothing(m scanner.Mark) bool {
 
 // storedMark gives a mark that is not fresh; inTree: the state tree must hold it.
 func (j *Journal) storedMark(scope scanner.Scope, code scanner.Code, key []byte, inTree bool) (scanner.Mark, error) {
+	if m, ok := j.interimMark(key); ok {
+		return m, nil
+	}
 	var m markEntry
 	var found bool
 	err := j.read(func(r reader) error {
