@@ -248,21 +248,23 @@ func (j *Journal) sweepHistory(ctx context.Context, a ages) error {
 // last record, unless it is to stay.
 func (j *Journal) prune(ctx context.Context, seqs []uint64, tallied bool) error {
 	for len(seqs) > 0 {
-		part := seqs[:min(pruneChunk, len(seqs))]
-		seqs = seqs[len(part):]
-		err := j.submit(ctx, &request{ends: true, apply: func(b *batch) error {
-			var gone []uint64
-			for _, seq := range part {
-				pruned, err := b.pruneRecord(seq)
-				if err != nil {
-					return fatal(err)
+		chunk := seqs[:min(pruneChunk, len(seqs))]
+		seqs = seqs[len(chunk):]
+		err := inParts(chunk, func(part, _ []uint64) error {
+			return j.submit(ctx, &request{ends: true, apply: func(b *batch) error {
+				var gone []uint64
+				for _, seq := range part {
+					pruned, err := b.pruneRecord(seq)
+					if err != nil {
+						return fatal(err)
+					}
+					if pruned {
+						gone = append(gone, seq)
+					}
 				}
-				if pruned {
-					gone = append(gone, seq)
-				}
-			}
-			return fatal(b.forget(gone, tallied))
-		}})
+				return fatal(b.forget(gone, tallied))
+			}})
+		})
 		if err != nil {
 			return err
 		}
