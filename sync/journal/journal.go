@@ -31,6 +31,8 @@
 //	history gives way before a scan does            TestHistoryGivesWay, TestNothingToGive, TestGivenWithItsMark
 //	room returns and work goes on                   TestRoomReturns
 //	a file cut off under it never blocks a caller   TestCutOffUnderARunningJournal
+//	a bad sector costs what is in it                TestScanReadsOnBehindABadSector, TestABadSectorIsDamage
+//	a disk that refuses does not keep usher away    TestDamagedAndNoRoom, TestReadOnlyFileSystem, TestNoRoomForTheNote
 //
 // # The file
 //
@@ -66,6 +68,9 @@
 // proven that every mark was carried over, a ticket without one is Unproven: for a
 // supervisor, where the vendor does not answer. A person who moves the file away
 // ends that.
+//
+// What the disk refuses to a rescue, or to opening at all, keeps nobody from starting
+// (hindered.go).
 //
 // A file that is deleted or replaced while it is open is written anew under its
 // name before the next commit, from the descriptor that still has it.
@@ -124,7 +129,7 @@ type Options struct {
 //
 // Locks: qmu, dbmu and mu are never held across I/O, with one exception: the
 // leader holds dbmu for writing while it replaces the store. Where two are
-// held, dbmu comes before mu, and giving and growing before both.
+// held, dbmu comes before mu and doubting, and giving and growing before all.
 type Journal struct {
 	opts     Options
 	path     string
@@ -222,8 +227,10 @@ var _ scanner.Journal = (*Journal)(nil)
 
 // Open opens the journal in opts.Dir, or makes a new one where there is none. A
 // damaged file is moved aside and what can be read of it is carried over;
-// Status says what. A full or failing disk is no error: Run tries on. Errors say what to do: the directory is not writable,
-// another process holds the file, or it was written by a newer usher
+// Status says what. What the disk refuses, being full, read-only or broken, is no
+// error: nothing is stored meanwhile, and Run tries again. Errors say what to do: the
+// directory is not writable, another process holds the file, or it was written by a
+// newer usher
 // ([ErrNewer]), which changes nothing.
 func Open(opts Options) (*Journal, error) {
 	j := newJournal(opts)
