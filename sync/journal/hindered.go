@@ -3,6 +3,8 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -14,6 +16,10 @@ import (
 // stored meanwhile, marks are answered from what was found in the file, and Run
 // tries again until the disk gives in. The numbers given to notes go on behind
 // those that were found; a death before the disk gives in may give them again.
+
+// unreadNumbers are left to records that may be in a file of which it cannot be read
+// how far its numbers go.
+const unreadNumbers = 1 << 32
 
 // isHindrance tells what the disk refuses from what a person must put right before
 // usher starts.
@@ -44,6 +50,10 @@ func (j *Journal) postpone(err error) error {
 			return errors.Join(err, failed)
 		}
 		j.answerFrom(found)
+	}
+	if _, failed := os.Lstat(j.path); !errors.Is(failed, fs.ErrNotExist) && !j.interim.whole[string(bucketMeta)] {
+		// What cannot be read now may be read later: no note takes a record's place.
+		j.next += unreadNumbers
 	}
 	j.log.Error("journal: cannot be opened yet", "error", err)
 	j.opening, j.failure = true, damaged("the journal is not open yet")

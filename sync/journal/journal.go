@@ -230,8 +230,7 @@ var _ scanner.Journal = (*Journal)(nil)
 // Status says what. What the disk refuses, being full, read-only or broken, is no
 // error: nothing is stored meanwhile, and Run tries again. Errors say what to do: the
 // directory is not writable, another process holds the file, or it was written by a
-// newer usher
-// ([ErrNewer]), which changes nothing.
+// newer usher ([ErrNewer]), which changes nothing.
 func Open(opts Options) (*Journal, error) {
 	j := newJournal(opts)
 	if err := prepareDir(opts.Dir); err != nil {

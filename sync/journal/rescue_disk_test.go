@@ -143,6 +143,27 @@ func TestDamagedAndNoRoom(t *testing.T) {
 	}
 }
 
+// TestNumbersOfAFileThatCannotBeRead: a note takes no record's number where that may
+// be readable again later.
+func TestNumbersOfAFileThatCannotBeRead(t *testing.T) {
+	tm := makeTemplate(t)
+	for _, c := range []struct {
+		harm func([]byte) []byte
+		jump bool
+	}{
+		{func(raw []byte) []byte { return raw }, false},
+		{func(raw []byte) []byte { clear(raw); return raw }, true},
+	} {
+		j := newJournal(tm.write(t, c.harm))
+		if err := j.postpone(unix.EROFS); err != nil {
+			t.Fatal(err)
+		}
+		if seq := j.Note(refusal(newClock(), 1)); seq > unreadNumbers != c.jump || seq <= uint64(len(tm.records)) {
+			t.Errorf("the note is number %d", seq)
+		}
+	}
+}
+
 // TestNoSecondNames: on vfat there are no links; a death between the two renames
 // costs nothing.
 func TestNoSecondNames(t *testing.T) {
