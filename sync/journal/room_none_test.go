@@ -130,7 +130,12 @@ func TestAdmissionLetsLittleGiveWay(t *testing.T) {
 	j := open(t, options(stateDir(t)))
 	j.giving.Lock()
 	j.room.wait = 10 * time.Millisecond
-	if err := j.admission(t.Context(), &request{apply: func(*batch) error { return errFull }}); !errors.Is(err, errFull) {
+	if err := j.admission(t.Context(), &request{apply: func(*batch) error {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		j.lean = true
+		return errFull
+	}}); !errors.Is(err, errFull) {
 		t.Errorf("got %v", err)
 	}
 	j.giving.Unlock()
