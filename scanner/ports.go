@@ -22,7 +22,8 @@ type Tickets interface {
 
 // Journal is the precious store behind a verdict.
 type Journal interface {
-	// Mark is the ticket's gate state; the zero Mark where there is none.
+	// Mark is the ticket's gate state, as what was noted leaves it; the zero Mark
+	// where there is none.
 	Mark(Scope, Code) (Mark, error)
 	// Commit writes the change in one transaction and returns once it is on the
 	// disk, with the record's seq. Errors: ErrChanged when the mark's Rev or a
@@ -44,8 +45,8 @@ type Journal interface {
 	// Attempts gives the ticket's open attempts, oldest first, from memory.
 	Attempts(Scope, Code) []Attempt
 	// NoteMoved is Note for a movement that the vendor confirmed and the disk
-	// refused: the mark becomes the ticket's with the record, unless another
-	// change came between.
+	// refused: the mark is the ticket's at once, and stored with the record, unless
+	// another change came between.
 	NoteMoved(Record, Mark) uint64
 	// Note gives the record a seq and appends it soon; it never waits for the
 	// disk. It serves refusals and reviews.

@@ -198,6 +198,22 @@ func (e *CallError) Error() string { return fmt.Sprintf("%s: %s: %v", e.Op, e.Tr
 // Unwrap gives the cause.
 func (e *CallError) Unwrap() error { return e.Err }
 
+// The longest that is heeded of a vendor's wish to be left alone: of one that
+// wants fewer calls, and of any other answer, which may be a front end's with a
+// maintenance page. Nobody stands beside a device that a broken header silenced.
+const (
+	longestRest = 24 * time.Hour
+	shortRest   = 5 * time.Minute
+)
+
+// Rest is how long the vendor is to be left alone.
+func (e *CallError) Rest() time.Duration {
+	if e.Trouble == Throttled {
+		return min(e.RetryAfter, longestRest)
+	}
+	return min(e.RetryAfter, shortRest)
+}
+
 // CallErrorOf gives the call error inside err; one of its own where there is
 // none, taken to have been sent, since nothing says otherwise.
 func CallErrorOf(err error) *CallError {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"usher/scanner"
 	"usher/vendors/audienceview"
@@ -32,6 +33,9 @@ type Deps struct {
 	Environ []string
 	// Transport carries HTTP; nil: the network.
 	Transport http.RoundTripper
+	// Time is the moment at which a vendor's certificate must be valid; nil: the
+	// wall clock.
+	Time func() time.Time
 	// Observe learns the true time from answers that are truly a vendor's.
 	Observe func(wire.Observation)
 	// Log is the house's; nil: none.
@@ -59,7 +63,7 @@ func known() map[string]func(raw map[string]any, deps Deps) (scanner.Vendor, err
 		audienceview.Name: func(raw map[string]any, deps Deps) (scanner.Vendor, error) {
 			return audienceview.New(raw, audienceview.Deps{
 				Version: deps.Version, Clock: deps.Clock, Memory: deps.memory(audienceview.Name), Environ: deps.Environ,
-				Transport: deps.Transport, Observe: deps.Observe, Log: deps.log(audienceview.Name),
+				Transport: deps.Transport, Time: deps.Time, Observe: deps.Observe, Log: deps.log(audienceview.Name),
 			})
 		},
 		manifest.Name: func(raw map[string]any, deps Deps) (scanner.Vendor, error) { return manifest.New(raw, deps.Event) },

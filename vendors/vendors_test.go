@@ -1,8 +1,14 @@
 package vendors_test
 
 import (
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -59,5 +65,25 @@ func TestEachVendorHasItsOwnMemory(t *testing.T) {
 	raw := map[string]any{"username": "gate7@example.org", "client_id": 284}
 	if _, err := vendors.New("audienceview", raw, deps); err != nil || len(asked) != 1 || asked[0] != "audienceview" {
 		t.Errorf("%v, asked for %v", err, asked)
+	}
+}
+
+// The house's time is the one that a vendor's certificate is judged at.
+func TestCertificatesAreJudgedAtTheHousesTime(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	var asked atomic.Bool
+	raw := map[string]any{"username": "gate7@example.org", "client_id": 284, "base_url": server.URL}
+	v, err := vendors.New("audienceview", raw, vendors.Deps{
+		Environ: []string{"USHER_VENDOR_PASSWORD=x"},
+		Time:    func() time.Time { asked.Store(true); return time.Now() },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Session.Probe(t.Context()); err == nil || !asked.Load() {
+		t.Errorf("%v, asked for the time: %v", err, asked.Load())
 	}
 }

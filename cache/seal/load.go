@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -43,7 +44,7 @@ type Origin struct {
 // stateDir, which is created and synced when it does not exist. Both hold 32
 // raw bytes or 64 hexadecimal digits.
 //
-// A key file whose content is no key is moved aside as device.key.damaged-TIME
+// A key file whose content is no key, or cannot be read off the disk, is moved aside as device.key.damaged-TIME
 // and replaced, with a warning: a gate opens without its old list rather than
 // not at all. A credential that cannot be used and a file that may not be read
 // are errors that say what to do: those a person can put right.
@@ -122,6 +123,10 @@ func read(path string) (*Key, error) {
 		return nil, fmt.Errorf("%s: %w: it is no file but %s", path, errNoKey, info.Mode()) // a FIFO would wait for ever
 	}
 	data, err := os.ReadFile(path)
+	if errors.Is(err, syscall.EIO) {
+		// The sector is gone and comes back by no restart.
+		return nil, fmt.Errorf("%w: %w: the storage is failing, replace it", errNoKey, err)
+	}
 	if err != nil {
 		return nil, err
 	}

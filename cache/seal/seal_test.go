@@ -257,6 +257,8 @@ func TestWhatIsNoKeyFile(t *testing.T) {
 		"FIFO":      func(path string) error { return unix.Mkfifo(path, 0o600) },
 		"directory": func(path string) error { return os.Mkdir(path, 0o700) },
 		"empty":     func(path string) error { return os.WriteFile(path, nil, 0o600) },
+		// Its first bytes give EIO, as a sector that is gone.
+		"unreadable": func(path string) error { return os.Symlink("/proc/self/mem", path) },
 	} {
 		dir := t.TempDir()
 		if err := harm(filepath.Join(dir, "device.key")); err != nil {

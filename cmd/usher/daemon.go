@@ -115,7 +115,8 @@ func (d *usherd) open(cfg *configs.Config) error {
 		return errors.Join(err, d.journal.Close())
 	}
 	d.tellOfCopies()
-	return d.rememberTime()
+	d.rememberTime()
+	return nil
 }
 
 // tellOfCopies says what becomes of the outbox on a copied card. Its movements keep
@@ -142,13 +143,14 @@ const timeTail = 200
 
 // rememberTime tells the clock what the journal knows of the time: NTP may have
 // been gone since the morning.
-func (d *usherd) rememberTime() error {
+func (d *usherd) rememberTime() {
 	if err := d.clock.Restore(d.journal.Memory(clockMemory)); err != nil {
 		d.log.Warn("earlier times are not remembered", "err", err)
 	}
 	newest, err := d.journal.Scans(0, timeTail)
 	if err != nil {
-		return errors.Join(err, d.close())
+		// A journal that the disk keeps from being opened; its Status says so.
+		d.log.Warn("the time of earlier scans is not remembered", "err", err)
 	}
 	for _, e := range newest {
 		if e.True.Trusted {
@@ -156,7 +158,6 @@ func (d *usherd) rememberTime() error {
 			break
 		}
 	}
-	return nil
 }
 
 // listDamaged asks for the list anew, a record of which cannot be read. A manifest

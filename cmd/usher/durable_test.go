@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -157,14 +156,10 @@ type sysCall struct {
 	// began and ended are lines of the trace; ended is -1 where it did not return
 	// well.
 	began, ended int
+	// writes: it writes to the journal; meta: one of the two pages by which bbolt
+	// makes a transaction valid.
+	writes, meta bool
 }
-
-var (
-	whole      = regexp.MustCompile(`^(\d+) +(\w+)\((.*)\) += (-?\d+)`)
-	unfinished = regexp.MustCompile(`^(\d+) +(\w+)\((.*) <unfinished \.\.\.>$`)
-	resumed    = regexp.MustCompile(`^(\d+) +<\.\.\. (\w+) resumed>(.*)\) += (-?\d+)`)
-	journalAt  = regexp.MustCompile(`^\d+<[^>]*journal\.db>, .*, (\d+)$`)
-)
 
 // readTrace reads strace's output. A call that another thread's line interrupts is
 // printed in two parts, which belong together by their thread.
@@ -180,19 +175,28 @@ func readTrace(t *testing.T, path string) syscalls {
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, 4<<20)
 	for n := 0; lines.Scan(); n++ {
-		line := lines.Text()
-		if m := unfinished.FindStringSubmatch(line); m != nil {
-			c := &sysCall{m[2], m[3], n, -1}
-			open[m[1]] = c
-			all = append(all, c)
-		} else if m := resumed.FindStringSubmatch(line); m != nil && open[m[1]] != nil {
-			open[m[1]].args += m[3]
-			open[m[1]].end(m[4], n)
-			delete(open, m[1])
-		} else if m := whole.FindStringSubmatch(line); m != nil {
-			c := &sysCall{m[2], m[3], n, -1}
-			c.end(m[4], n)
-			all = append(all, c)
+		// THREAD NAME(ARGS) = RESULT, in one line or in two:
+		// THREAD NAME(ARGS <unfinished ...> and THREAD <... NAME resumed>ARGS) = RESULT
+		thread, rest, _ := strings.Cut(lines.Text(), " ")
+		rest = strings.TrimLeft(rest, " ")
+		if tail, ok := strings.CutPrefix(rest, "<... "); ok {
+			_, tail, _ = strings.Cut(tail, " resumed>")
+			if c := open[thread]; c != nil {
+				c.end(tail, n)
+				delete(open, thread)
+			}
+			continue
+		}
+		name, args, ok := strings.Cut(rest, "(")
+		if !ok || strings.ContainsAny(name, " +-") {
+			continue
+		}
+		c := &sysCall{name: name, began: n, ended: -1}
+		all = append(all, c)
+		if first, ok := strings.CutSuffix(args, " <unfinished ...>"); ok {
+			c.args, open[thread] = first, c
+		} else {
+			c.end(args, n)
 		}
 	}
 	if err := lines.Err(); err != nil {
@@ -201,24 +205,25 @@ func readTrace(t *testing.T, path string) syscalls {
 	return all
 }
 
-func (c *sysCall) end(result string, line int) {
-	if !strings.HasPrefix(result, "-") {
+// end takes the rest of the arguments and the result.
+func (c *sysCall) end(rest string, line int) {
+	at := strings.LastIndex(rest, ") ")
+	if at < 0 {
+		return
+	}
+	c.args += rest[:at]
+	result, ok := strings.CutPrefix(strings.TrimLeft(rest[at+1:], " "), "= ")
+	if ok && !strings.HasPrefix(result, "-") && !strings.HasPrefix(result, "?") {
 		c.ended = line
 	}
-}
-
-// journal tells whether the call writes to the journal, and whether it writes one
-// of the two pages by which bbolt makes a transaction valid.
-func (c *sysCall) journal() (writes, meta bool) {
 	if c.name != "pwrite64" {
-		return false, false
+		return
 	}
-	m := journalAt.FindStringSubmatch(c.args)
-	if m == nil {
-		return false, false
+	file, _, _ := strings.Cut(c.args, ", ")
+	if c.writes = strings.HasSuffix(file, "journal.db>"); c.writes {
+		offset, err := strconv.ParseInt(c.args[strings.LastIndex(c.args, " ")+1:], 10, 64)
+		c.meta = err == nil && offset < 2*int64(os.Getpagesize())
 	}
-	offset, err := strconv.ParseInt(m[1], 10, 64)
-	return true, err == nil && offset < 2*int64(os.Getpagesize())
 }
 
 // safe gives the line in which the record became durable, -1: never; and the line
@@ -226,14 +231,13 @@ func (c *sysCall) journal() (writes, meta bool) {
 func (s syscalls) safe(id string) (line, commit int) {
 	written, valid := -1, -1
 	for _, c := range s {
-		writes, meta := c.journal()
 		switch {
 		case written < 0:
-			if writes && strings.Contains(c.args, id) {
+			if c.writes && strings.Contains(c.args, id) {
 				written = c.ended
 			}
 		case valid < 0:
-			if meta && c.began > written {
+			if c.meta && c.began > written {
 				valid = c.ended
 			}
 		case (c.name == "fdatasync" || c.name == "fsync") && strings.Contains(c.args, "journal.db>") && c.began > valid && c.ended >= 0:
@@ -247,7 +251,7 @@ func (s syscalls) safe(id string) (line, commit int) {
 // none.
 func (s syscalls) shown(id string) int {
 	for _, c := range s {
-		if writes, _ := c.journal(); !writes && strings.Contains(c.args, id) {
+		if !c.writes && strings.Contains(c.args, id) {
 			return c.began
 		}
 	}

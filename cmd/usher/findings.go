@@ -338,7 +338,7 @@ func inspectVendor(ctx context.Context, f *findings, cfg *configs.Config, runnin
 	var off time.Duration
 	var seen bool
 	vendor, err := openVendor(cfg, vendors.Deps{
-		Event: cfg.Gate.Event, Version: version(), Clock: c, Environ: os.Environ(),
+		Event: cfg.Gate.Event, Version: version(), Clock: c, Time: c.CertificateTime, Environ: os.Environ(),
 		Observe: func(o wire.Observation) {
 			trip, _ := o.Received.Since(o.Sent)
 			off, seen = o.Received.Wall.Sub(o.Date.Add(time.Second/2+trip/2)), true

@@ -30,6 +30,7 @@ type parley struct {
 func (d *usherd) vendorDeps(cfg *configs.Config) vendors.Deps {
 	return vendors.Deps{
 		Event: cfg.Gate.Event, Version: version(), Clock: d.clock, Memory: d.journal.Memory, Environ: os.Environ(),
+		Time:    d.clock.CertificateTime,
 		Observe: func(o wire.Observation) { d.clock.Observe(o.Date, o.Sent, o.Received) },
 		Log:     d.log,
 	}

@@ -326,7 +326,8 @@ func TestTheHolderWhoseAnswerGotLostIsAdmittedAndACopyIsNot(t *testing.T) {
 }
 
 func TestMalformedAnswersAreDecidedHere(t *testing.T) {
-	v := newVenue(t, 100, "", "lane-1")
+	// Each kind is an outage of its own, and the pauses between probes grow.
+	v := newVenue(t, 100, "online: { probe_min: 100ms, probe_max: 300ms }\n", "lane-1")
 	v.start()
 	kinds := []faults.Kind{faults.HTML, faults.Redirect, faults.Truncate, faults.HalfJSON, faults.Foreign, faults.Garbage, faults.Close, faults.Status}
 	for i, kind := range kinds {

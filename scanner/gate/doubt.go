@@ -38,11 +38,17 @@ func (s *scan) young(open []scanner.Attempt) []scanner.Attempt {
 }
 
 func youngEnough(a scanner.Attempt, now scanner.Stamp) bool {
+	age := ageOf(a, now)
+	return age >= 0 && age <= doubtFor
+}
+
+// ageOf is below zero where the attempt was made after that moment.
+func ageOf(a scanner.Attempt, now scanner.Stamp) time.Duration {
 	age, known := now.Since(a.At)
 	if !known {
 		age = now.Wall.Sub(a.At.Wall) // over a reboot the wall clock is all there is
 	}
-	return age >= 0 && age <= doubtFor
+	return age
 }
 
 // explaining gives those attempts that may be the entry somebody speaks of: none
@@ -85,22 +91,16 @@ func (g *Gate) ours(cfg *Config, a scanner.Answer, open []scanner.Attempt) bool 
 // attempts gives the ticket's open attempts, oldest first: what the journal
 // holds, and what the disk refused it.
 func (g *Gate) attempts(scope scanner.Scope, code scanner.Code) []scanner.Attempt {
-	// What is spent is looked up first: an attempt leaves that set only after the
-	// journal has dropped it.
-	used := g.spent.snapshot()
-	kept := g.unsaved.of(scope, code)
-	var open []scanner.Attempt
-	for _, a := range g.Journal.Attempts(scope, code) {
-		i := slices.IndexFunc(kept, func(k scanner.Attempt) bool { return k.ID == a.ID })
-		if i >= 0 {
-			a = kept[i]
-			kept = slices.Delete(kept, i, i+1)
+	return g.spent.without(func() []scanner.Attempt {
+		kept := g.unsaved.of(scope, code)
+		open := g.Journal.Attempts(scope, code)
+		for i, a := range open {
+			if k := slices.IndexFunc(kept, func(k scanner.Attempt) bool { return k.ID == a.ID }); k >= 0 {
+				open[i] = kept[k]
+				kept = slices.Delete(kept, k, k+1)
+			}
 		}
-		open = append(open, a)
-	}
-	return slices.DeleteFunc(append(open, kept...), func(a scanner.Attempt) bool {
-		_, is := used[a.ID]
-		return is
+		return append(open, kept...)
 	})
 }
 
@@ -123,8 +123,9 @@ func (u *unsaved) put(a scanner.Attempt) scanner.Attempt {
 		u.last++
 		a.ID = unsavedID | u.last
 	}
-	// What is too old to be of use to anybody goes.
-	u.list = slices.DeleteFunc(u.list, func(old scanner.Attempt) bool { return old.ID == a.ID || !youngEnough(old, a.At) })
+	// What is too old to be of use to anybody goes. What is newer stays: this one may
+	// have waited for its answer, or its turn.
+	u.list = slices.DeleteFunc(u.list, func(old scanner.Attempt) bool { return old.ID == a.ID || ageOf(old, a.At) > doubtFor })
 	u.list = append(u.list, a)
 	return a
 }
@@ -147,20 +148,38 @@ func (u *unsaved) remove(ids ...uint64) {
 	u.list = slices.DeleteFunc(u.list, func(a scanner.Attempt) bool { return slices.Contains(ids, a.ID) })
 }
 
-// spent are attempts that were used and may still be open on the disk.
+// spentFor is how long the disk may keep an attempt open that it would not end.
+const spentFor = 24 * time.Hour
+
+// spentSlack is how many ids gather before the old ones among them are looked for.
+const spentSlack = 1000
+
+// spent are attempts on the disk that were used and may still be open there.
 type spent struct {
-	mu  sync.Mutex // guards ids
-	ids map[uint64]struct{}
+	mu sync.Mutex // guards what follows
+	// ids tells when each was spent.
+	ids map[uint64]scanner.Stamp
+	// full is how many there may be before the old ones go.
+	full int
 }
 
-func (s *spent) add(ids ...uint64) {
+func (s *spent) add(now scanner.Stamp, ids ...uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ids == nil {
-		s.ids = map[uint64]struct{}{}
+		s.ids, s.full = map[uint64]scanner.Stamp{}, spentSlack
+	}
+	if len(s.ids) >= s.full {
+		maps.DeleteFunc(s.ids, func(_ uint64, at scanner.Stamp) bool {
+			age, known := now.Since(at)
+			return known && age > spentFor
+		})
+		s.full = 2*len(s.ids) + spentSlack
 	}
 	for _, id := range ids {
-		s.ids[id] = struct{}{}
+		if id < unsavedID {
+			s.ids[id] = now
+		}
 	}
 }
 
@@ -170,8 +189,14 @@ func (s *spent) remove(id uint64) {
 	delete(s.ids, id)
 }
 
-func (s *spent) snapshot() map[uint64]struct{} {
+// without reads the open attempts, from memory, and leaves out those that are
+// spent. Both are one step: an attempt leaves this set as soon as the journal has
+// dropped it.
+func (s *spent) without(read func() []scanner.Attempt) []scanner.Attempt {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return maps.Clone(s.ids)
+	return slices.DeleteFunc(read(), func(a scanner.Attempt) bool {
+		_, is := s.ids[a.ID]
+		return is
+	})
 }

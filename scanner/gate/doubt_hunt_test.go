@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -129,19 +130,25 @@ func TestASupervisorAdmitsWhileTheCallRuns(t *testing.T) {
 }
 
 func TestASupervisorAdmitsWhatAnOldLostCallBroughtToTheVendor(t *testing.T) {
-	inVenue(t, func(v *venue) {
-		v.goes(walkUp, way{0, fails, reset})
-		amber := v.wants("lane-1", walkUp, "refuse/not_found offline")
-		v.wait(laterAt)
-		g, _ := v.now()
-		in, err := g.Admit(t.Context(), amber.Seq, "Eve")
-		if err != nil {
-			t.Fatal(err)
-		}
-		v.upload()
-		v.wantFate(in.Seq, scanner.FateTaken)
-		v.wantConflicts(0)
-	})
+	for _, later := range []time.Duration{laterAt, 20 * time.Hour} {
+		inVenue(t, func(v *venue) {
+			v.goes(walkUp, way{0, fails, reset})
+			amber := v.wants("lane-1", walkUp, "refuse/not_found offline")
+			v.wait(later)
+			g, j := v.now()
+			j.Configure(336*time.Hour, 24*time.Hour)
+			if err := j.Sweep(v.t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			in, err := g.Admit(v.t.Context(), amber.Seq, "Eve")
+			if err != nil {
+				t.Fatal(err)
+			}
+			v.upload()
+			v.wantFate(in.Seq, scanner.FateTaken)
+			v.wantConflicts(0)
+		})
+	}
 }
 
 func TestUndoWhileTheCallRuns(t *testing.T) {
@@ -290,4 +297,93 @@ func TestAReadingWhileTheVendorIsAskedJoins(t *testing.T) {
 			t.Errorf("the vendor was asked %d times", asked)
 		}
 	})
+}
+
+// Attempts that no disk holds: a slow call's yes is kept after a later ticket's
+// attempt was, and must not take that one away; nor must the attempt of a reading
+// that waited its turn.
+func TestAnOldAttemptTakesNoNewerOneAway(t *testing.T) {
+	const other = scanner.Code("WALKUP-2")
+	for name, older := range map[string]func(*venue){
+		"a late yes": func(v *venue) {
+			v.goes(walkUp, way{0, timesOut, nil})
+			go v.scan("lane-1", walkUp)
+			v.wait(time.Second)
+			v.wants("lane-2", other, "refuse/not_found offline")
+		},
+		"a reading that waited its turn": func(v *venue) {
+			v.goes(walkUp, way{never, fails, reset})
+			g, _ := v.now()
+			early := v.clock.Now()
+			v.wait(time.Second)
+			v.wants("lane-2", other, "refuse/not_found offline")
+			g.Judge(v.t.Context(), scanner.Reading{Scanner: "lane-1", Raw: string(walkUp), At: early})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inVenue(t, func(v *venue) {
+				v.goes(other, way{0, fails, reset})
+				older(v)
+				v.wait(10 * time.Second)
+				v.wants("lane-2", other, "admit/ok online late")
+			}, func(v *venue) { v.full[walkUp], v.full[other] = noRoom, noRoom })
+		})
+	}
+}
+
+// TestInAndOutWhileTheDiskRefuses: the vendor confirmed both, and this device knows
+// of both: while the disk refuses, when it takes again, and after a restart; until
+// the ticket's time is over.
+func TestInAndOutWhileTheDiskRefuses(t *testing.T) {
+	inVenue(t, func(v *venue) {
+		v.wants("in", listed, "admit/ok online")
+		v.wait(time.Second)
+		v.wants("out", listed, "admit/exited online", scanner.Exit)
+		v.link.on.Store(false)
+		wantOut := func() {
+			t.Helper()
+			v.wants("out again", listed, "refuse/exit_not_permitted offline", scanner.Exit)
+			v.wants("in again", listed, "refuse/already_entered offline")
+		}
+		v.wait(4 * time.Second)
+		wantOut()
+		v.wait(10 * time.Second) // it takes again
+		sweep := func() {
+			_, j := v.now()
+			j.Configure(336*time.Hour, 24*time.Hour)
+			if err := j.Sweep(v.t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sweep()
+		wantOut()
+		v.wait(20 * time.Second)
+		v.die()
+		sweep()
+		wantOut()
+		v.wait(25 * time.Hour)
+		v.die()
+		sweep()
+		v.wants("in the next day", listed, "admit/ok offline")
+	}, func(v *venue) { v.full[listed] = noRoom })
+}
+
+// TestANotedEntryEndsWithItsMark, also where the daemon lives on.
+func TestANotedEntryEndsWithItsMark(t *testing.T) {
+	inVenue(t, func(v *venue) {
+		v.wants("lane-1", listed, "admit/ok online")
+		v.link.on.Store(false)
+		_, j := v.now()
+		j.Configure(336*time.Hour, 24*time.Hour)
+		v.wait(10 * time.Second)
+		// A later entry takes the note along; then the mark has a place to end at.
+		v.wants("lane-2", listed, "refuse/already_entered offline")
+		ctx, cancel := context.WithCancel(v.t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); j.Run(ctx) }()
+		v.wait(49 * time.Hour)
+		cancel()
+		<-done
+		v.wants("lane-1", listed, "admit/ok offline")
+	}, func(v *venue) { v.full[listed] = noRoom })
 }

@@ -94,8 +94,6 @@ type Gate struct {
 	// disk.
 	spent   spent
 	unsaved unsaved
-	// marks are what the disk refused.
-	marks memory
 
 	mu    sync.Mutex // guards lanes
 	lanes map[string]*lane

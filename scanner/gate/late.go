@@ -218,39 +218,6 @@ func (s *set) has(id string) bool {
 	return s.ids[id] > 0
 }
 
-// memory holds the marks of movements that the vendor confirmed and this disk
-// refused, until the ticket's next commit succeeds.
-type memory struct {
-	mu    sync.Mutex // guards marks
-	marks map[string]scanner.Mark
-}
-
 func ticketKey(scope scanner.Scope, code scanner.Code) string {
 	return scope.Key() + "\x1f" + string(code)
-}
-
-func (m *memory) keep(scope scanner.Scope, code scanner.Code, mark scanner.Mark) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.marks == nil {
-		m.marks = map[string]scanner.Mark{}
-	}
-	m.marks[ticketKey(scope, code)] = mark
-}
-
-// over lays what only memory knows over the mark that the disk gave. A mark that
-// has moved on since is newer than memory.
-func (m *memory) over(scope scanner.Scope, code scanner.Code, mark scanner.Mark) scanner.Mark {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	kept, ok := m.marks[ticketKey(scope, code)]
-	switch {
-	case !ok:
-		return mark
-	case kept.Rev != mark.Rev:
-		delete(m.marks, ticketKey(scope, code))
-		return mark
-	}
-	kept.Last = mark.Last
-	return kept
 }

@@ -47,9 +47,11 @@ func (s *scan) asks(mark scanner.Mark) bool {
 // online asks the vendor once. A definite answer within patience is the verdict;
 // without one this device decides, now, and the call goes on behind it.
 func (s *scan) online(ctx context.Context, mark scanner.Mark) scanner.Outcome {
+	c := s.ask(ctx)
+	// From here on it is the vendor that is waited for: a slow disk is no reason to
+	// call its network bad.
 	patience := time.NewTimer(s.cfg.Patience)
 	defer patience.Stop()
-	c := s.ask(ctx)
 	select {
 	case r := <-c.answer:
 		return s.answered(ctx, c, r, mark)
@@ -180,8 +182,7 @@ func (s *scan) overdue(ctx context.Context, mark scanner.Mark) (scanner.Outcome,
 
 // confirmed commits what the vendor holds. It uses up the open attempts; rests is
 // the one without which it would be red, the zero Attempt where there is none.
-// It is green though the disk fails: the record is noted then, and the mark kept
-// in memory.
+// It is green though the disk fails: the record and the mark are noted then.
 func (s *scan) confirmed(ctx context.Context, a scanner.Answer, mark scanner.Mark, rests scanner.Attempt, open []scanner.Attempt, st *standing) scanner.Outcome {
 	s.asked = true
 	c := scanner.Change{CloseAttempts: ids(open)}
@@ -210,11 +211,10 @@ func (s *scan) confirmed(ctx context.Context, a scanner.Answer, mark scanner.Mar
 	s.gate.unsaved.remove(ids(open)...)
 	if err != nil {
 		// What answered this scan must not admit another.
-		s.gate.spent.add(ids(open)...)
+		s.gate.spent.add(s.gate.Clock.Now(), ids(open)...)
 		s.gate.Log.Error("the vendor admitted it and this disk did not store it", "code", s.code, "err", err)
 		rec := c.Record
 		rec.Seq = s.gate.Journal.NoteMoved(rec, *c.Mark)
-		s.gate.marks.keep(s.cfg.Scope, s.code, *c.Mark)
 		out = scanner.Outcome{Record: rec, Fate: rec.Fate}
 	}
 	st.outcome = out
@@ -257,7 +257,7 @@ func (g *Gate) end(ctx context.Context, attempts ...scanner.Attempt) {
 	if len(list) == 0 {
 		return
 	}
-	g.spent.add(list...)
+	g.spent.add(g.Clock.Now(), list...)
 	g.unsaved.remove(list...)
 	g.calls.Go(func() {
 		for _, id := range list {

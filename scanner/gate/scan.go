@@ -129,7 +129,7 @@ func (s *scan) mark() (scanner.Code, scanner.Mark, error) {
 		if err != nil {
 			return form, m, err
 		}
-		if m = s.gate.marks.over(s.cfg.Scope, form, m); m.Rev > 0 || m.Entered {
+		if m.Rev > 0 || m.Entered {
 			return form, m, nil
 		}
 		unproven = unproven || m.Unproven

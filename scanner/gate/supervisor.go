@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"usher/scanner"
 )
 
 // Admit is a supervisor's admission of a refused or reviewed scan: state and
 // outbox as for any admission. Errors: scanner.ErrUnknown, scanner.ErrNotPossible
-// (an admission, a code that is no ticket, already admitted by a person) and
+// (an admission, a code that is no ticket, a ticket admitted since by anybody) and
 // scanner.ErrNotStored.
 func (g *Gate) Admit(ctx context.Context, seq uint64, by string) (scanner.Outcome, error) {
 	if by == "" {
@@ -45,8 +46,8 @@ func (g *Gate) override(ctx context.Context, cfg *Config, of scanner.Record, by 
 	if err != nil {
 		return scanner.Outcome{}, err
 	}
-	if g.admittedBy(mark, of.Seq) {
-		return scanner.Outcome{}, impossible("a supervisor has admitted it already")
+	if err := s.admittedSince(mark, of); err != nil {
+		return scanner.Outcome{}, err
 	}
 	s.code = code
 	d := s.passed(mark)
@@ -57,14 +58,29 @@ func (g *Gate) override(ctx context.Context, cfg *Config, of scanner.Record, by 
 	return s.enter(ctx, rec, mark, *d.Next, s.unended(scanner.Attempt{}))
 }
 
-// admittedBy tells whether the ticket's newest movement is the admission of
-// that very scan.
-func (g *Gate) admittedBy(m scanner.Mark, seq uint64) bool {
-	if m.Last == 0 || m.Undone {
-		return false
+// admittedSince refuses where the ticket's newest movement is a later one in the
+// scan's own direction: the person in front of this supervisor holds a copy, or
+// was let in by another.
+func (s *scan) admittedSince(m scanner.Mark, of scanner.Record) error {
+	if m.Last <= of.Seq || m.Undone {
+		return nil
 	}
-	last, _, err := g.Journal.Record(m.Last)
-	return err == nil && last.Kind == scanner.KindOverride && last.Of == seq
+	last, _, err := s.gate.Journal.Record(m.Last)
+	switch {
+	case err != nil || !last.Movement() || last.Direction != of.Direction:
+		return nil
+	case last.Of == of.Seq:
+		return impossible("a supervisor has admitted it already")
+	}
+	venue := s.cfg.Venue
+	if venue == nil {
+		venue = time.UTC
+	}
+	what := "admitted"
+	if last.Direction == scanner.Exit {
+		what = "let out"
+	}
+	return impossible("the ticket was %s since, at %s; scan it again", what, last.True.At.In(venue).Format("15:04"))
 }
 
 // Undo takes back a movement whose person did not pass: the ticket's newest
@@ -112,18 +128,22 @@ func (g *Gate) takeBack(ctx context.Context, rec scanner.Record, by string) (sca
 		// Its own call may have brought it to the vendor.
 		return g.store(ctx, g.permit(rec, by, mark))
 	}
-	out, err := g.store(ctx, g.withdrawal(rec, fate, by, mark))
-	if errors.Is(err, scanner.ErrNotPossible) && fate == scanner.FatePending {
+	out, err := g.store(ctx, g.withdrawal(rec, fate, by, mark, called))
+	switch {
+	case !errors.Is(err, scanner.ErrNotPossible):
+		return out, err
+	case fate == scanner.FatePending:
 		// It has left for the vendor and nobody knows whether it arrived: it stays
 		// in the outbox.
 		return g.store(ctx, g.permit(rec, by, mark))
 	}
-	return out, err
+	return g.store(ctx, g.withdrawal(rec, fate, by, mark, true))
 }
 
 // withdrawal takes the movement back here, and at the vendor where it has not
-// heard of it; else it gives a permit.
-func (g *Gate) withdrawal(rec scanner.Record, fate scanner.Fate, by string, mark scanner.Mark) scanner.Change {
+// heard of it; else it gives a permit. reached: a call or an upload that nobody
+// answered may have brought it there all the same.
+func (g *Gate) withdrawal(rec scanner.Record, fate scanner.Fate, by string, mark scanner.Mark, reached bool) scanner.Change {
 	next := restored(mark, *rec.Before)
 	switch fate {
 	case scanner.FatePending, scanner.FateParked:
@@ -134,8 +154,12 @@ func (g *Gate) withdrawal(rec scanner.Record, fate scanner.Fate, by string, mark
 		c.Fate = &scanner.FateChange{Seq: rec.Seq, From: fate, To: scanner.FateUndone}
 		return c
 	}
-	return g.undoing(rec, by, "Undone by "+by+": not counted as passed", next,
-		&scanner.FateChange{Seq: rec.Seq, From: fate, To: scanner.FateWithdrawn})
+	text := "Undone by " + by + ": not counted as passed"
+	if reached {
+		next.Permit = rec.Direction
+		text += "; the vendor may have it, the next scan passes here once"
+	}
+	return g.undoing(rec, by, text, next, &scanner.FateChange{Seq: rec.Seq, From: fate, To: scanner.FateWithdrawn})
 }
 
 // permit lets the next movement of that direction pass here once, since the

@@ -31,6 +31,7 @@ package clock
 import (
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -69,7 +70,7 @@ const (
 	// pairWithin is how far apart the two clocks of an anchor may be read.
 	pairWithin = 20 * time.Millisecond
 	// longestTrip is the round trip beyond which an answer's Date says too little.
-	longestTrip = 10 * time.Second
+	longestTrip = 30 * time.Second
 )
 
 // Clock implements scanner.Clock on the kernel's clocks. It is safe for
@@ -77,6 +78,8 @@ const (
 type Clock struct {
 	boot string
 	read Source
+	// floor is a time that is certainly past.
+	floor time.Time
 	// changed is filled when there is something new to save.
 	changed chan struct{}
 
@@ -118,7 +121,11 @@ func New(trust Trust) (*Clock, error) {
 
 // On makes a clock of a life of another kernel.
 func On(trust Trust, bootID string, kernel Source) *Clock {
-	return &Clock{boot: bootID, read: kernel, changed: make(chan struct{}, 1), trust: trust, boots: boots{{ID: bootID}}, drift: quartz}
+	c := &Clock{boot: bootID, read: kernel, changed: make(chan struct{}, 1), trust: trust, boots: boots{{ID: bootID}}, drift: quartz, floor: unset}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		c.floor = written(info.Settings)
+	}
+	return c
 }
 
 // SetTrust changes the site's word, on a reload of the configuration.

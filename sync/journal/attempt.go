@@ -8,9 +8,14 @@ import (
 	"usher/scanner"
 )
 
-// attemptAge is how long an attempt is kept: the rule that uses it asks for two
-// minutes.
+// attemptAge is how long an attempt is kept at least. The rule that admits by it
+// asks for two minutes; but what the vendor says of an entry may speak of it for as
+// long as the ticket would have a mark, and it is kept that long.
 const attemptAge = 10 * time.Minute
+
+// maxAttempts is how many a sweep leaves: the newest. A verdict or an answer ends
+// nearly all of them, soon.
+const maxAttempts = 10_000
 
 // Attempt is the domain's.
 type Attempt = scanner.Attempt
@@ -90,15 +95,14 @@ func (b *batch) removeAttempt(id uint64) error {
 func (ix *index) addAttempt(a Attempt) {
 	key := string(markKey(a.Scope, a.Code))
 	ix.attempts[key] = append(ix.attempts[key], a)
+	ix.attemptOf[a.ID] = key
 }
 
 func (ix *index) removeAttempt(id uint64) {
-	for key, list := range ix.attempts {
-		kept := slices.DeleteFunc(list, func(a Attempt) bool { return a.ID == id })
-		if len(kept) == 0 {
-			delete(ix.attempts, key)
-			continue
-		}
-		ix.attempts[key] = kept
+	key := ix.attemptOf[id]
+	delete(ix.attemptOf, id)
+	ix.attempts[key] = slices.DeleteFunc(ix.attempts[key], func(a Attempt) bool { return a.ID == id })
+	if len(ix.attempts[key]) == 0 {
+		delete(ix.attempts, key)
 	}
 }

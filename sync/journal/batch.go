@@ -50,6 +50,7 @@ type batchMark struct {
 func (b *batch) run(reqs []*request) error {
 	var marks int
 	var snap, last bool
+	scarce := b.j.scarce()
 	for _, r := range reqs {
 		marks = max(marks, r.marks)
 		snap, last = snap || r.snapshot, last || r.last
@@ -64,12 +65,16 @@ func (b *batch) run(reqs []*request) error {
 			return r.err
 		}
 	}
+	if scarce && last {
+		// The next opening reads from the log what stays.
+		marks = 0
+	}
 	if err := b.checkpoint(marks); err != nil {
 		return err
 	}
 	if b.lean {
 		// Notes wait for room, but for the few that a snapshot may need.
-		if b.notes = 0; snap {
+		if b.notes = 0; snap && !(scarce && last) {
 			b.notes = leanNotes
 		}
 	}

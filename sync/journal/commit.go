@@ -74,7 +74,7 @@ func (b *batch) change(ch scanner.Change, sealed []byte) (uint64, error) {
 	if ch.SpendAttempt != 0 && b.get(bucketAttempts, seqKey(ch.SpendAttempt)) == nil {
 		return 0, fmt.Errorf("attempt %d is spent: %w", ch.SpendAttempt, scanner.ErrChanged)
 	}
-	other, fate, err := b.fateChange(ch.Fate, rec.By)
+	other, fate, err := b.fateChange(ch.Fate, ch.Mark, rec.By)
 	if err != nil {
 		return 0, err
 	}
@@ -109,13 +109,15 @@ func (b *batch) change(ch scanner.Change, sealed []byte) (uint64, error) {
 }
 
 // fateChange checks what the change, made on behalf of somebody, expects of
-// another movement.
-func (b *batch) fateChange(ch *scanner.FateChange, by string) (logEntry, fateEntry, error) {
+// another movement; mark is what the change makes of the ticket.
+func (b *batch) fateChange(ch *scanner.FateChange, mark *scanner.Mark, by string) (logEntry, fateEntry, error) {
 	if ch == nil {
 		return logEntry{}, fateEntry{}, nil
 	}
 	rec, err := b.record(ch.Seq)
-	if errors.Is(err, scanner.ErrUnknown) {
+	if _, noted := b.j.note(ch.Seq); noted {
+		return rec, fateEntry{}, fmt.Errorf("record %d waits for the disk itself: %w", ch.Seq, scanner.ErrNotStored)
+	} else if errors.Is(err, scanner.ErrUnknown) {
 		return rec, fateEntry{}, fmt.Errorf("%w: %w", err, scanner.ErrChanged)
 	} else if err != nil {
 		return rec, fateEntry{}, err
@@ -127,7 +129,10 @@ func (b *batch) fateChange(ch *scanner.FateChange, by string) (logEntry, fateEnt
 	if f.Fate != ch.From {
 		return rec, f, fmt.Errorf("record %d is %q, expected %q: %w", ch.Seq, f.Fate, ch.From, scanner.ErrChanged)
 	}
-	if ch.From == scanner.FatePending && ch.To == scanner.FateWithdrawn && f.Sent > 0 {
+	// Its holder would be refused by the vendor; a permit makes up for that, but not
+	// for what would still be uploaded.
+	permitted := ch.From != scanner.FatePending && mark != nil && mark.Permit == rec.Direction
+	if ch.To == scanner.FateWithdrawn && f.Sent > 0 && !permitted {
 		return rec, f, fmt.Errorf("record %d was sent and may be at the vendor: %w", ch.Seq, scanner.ErrNotPossible)
 	}
 	f.Fate, f.At, f.By = ch.To, b.j.now(), by
@@ -178,18 +183,11 @@ func (b *batch) undone(seq uint64) (scanner.Direction, bool) {
 func (b *batch) appendNote(rec *scanner.Record) error {
 	entry := logEntry{Record: *rec, Sealed: b.j.seal(rec.Ticket)}
 	key := markKey(rec.Scope, rec.Code)
-	if moved, ok := b.j.movedBy(rec.Seq); ok {
-		present, err := b.mark(rec.Scope, rec.Code, key)
-		if err != nil {
-			return err
-		}
-		if present.Mark.Rev == moved.Rev {
-			moved.Rev++
-			moved.Last = rec.Seq
-			entry.After = &moved
-		}
-		b.effect(func(*index) { delete(b.j.moved, rec.Seq) })
+	after, err := b.movedBy(rec, key)
+	if err != nil {
+		return err
 	}
+	entry.After = after
 	first := fateEntry{Seq: rec.Seq, Fate: rec.Fate}
 	raw, err := encode(kindLog, first.hint(), seqKey(rec.Seq), entry)
 	if err != nil {
@@ -205,25 +203,6 @@ func (b *batch) appendNote(rec *scanner.Record) error {
 		b.freshMark(key, &entry)
 	}
 	return b.appended(&entry, first)
-}
-
-// movedBy gives the mark that a note brings along.
-func (j *Journal) movedBy(seq uint64) (scanner.Mark, bool) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	m, ok := j.moved[seq]
-	return m, ok
-}
-
-// NoteMoved is Note for a movement that the vendor confirmed and the disk refused:
-// with the record the mark becomes the ticket's, unless another change came
-// between. Without it the ticket would count as new after a restart.
-func (j *Journal) NoteMoved(rec scanner.Record, mark scanner.Mark) uint64 {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	seq := j.takeIn(storable(rec))
-	j.moved[seq] = mark
-	return seq
 }
 
 // Note gives the record a seq at once and appends it with the next commit, or
@@ -244,7 +223,6 @@ func (j *Journal) takeIn(rec scanner.Record) uint64 {
 	rec.Seq = j.next
 	j.next++
 	if len(j.notes) >= maxNotes {
-		delete(j.moved, j.notes[0].Seq)
 		j.notes = j.notes[1:]
 		j.dropped++
 	}

@@ -44,8 +44,33 @@ type doubtChange struct {
 	New    []byte `json:"new"`
 }
 
-// prepareDoubt makes the file, with its blocks.
-func (j *Journal) prepareDoubt() error {
+// prepareDoubt makes the file, with its blocks. Where the disk refuses that is told
+// in Status, and tried again now and then.
+func (j *Journal) prepareDoubt() {
+	j.doubting.Lock()
+	defer j.doubting.Unlock()
+	err := j.makeDoubt()
+	j.mu.Lock()
+	first := j.noDoubt == nil
+	j.noDoubt = err
+	j.mu.Unlock()
+	if err != nil && first {
+		j.log.Error("journal: no room to note a commit that fails", "error", err)
+	}
+}
+
+// retryDoubt makes the file where the disk refused it before. A journal that is only
+// read makes none.
+func (j *Journal) retryDoubt() {
+	j.mu.Lock()
+	missing := j.noDoubt != nil
+	j.mu.Unlock()
+	if missing {
+		j.prepareDoubt()
+	}
+}
+
+func (j *Journal) makeDoubt() error {
 	path := filepath.Join(j.opts.Dir, doubtName)
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -54,8 +79,8 @@ func (j *Journal) prepareDoubt() error {
 	if err != nil {
 		return err
 	}
-	if err := allocate(f, 0, doubtRoom); err != nil && !errors.Is(err, unix.ENOSPC) {
-		return errors.Join(err, f.Close())
+	if err := allocate(f, 0, doubtRoom); err != nil && !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT) {
+		return errors.Join(err, f.Close(), os.Remove(path))
 	}
 	return errors.Join(f.Sync(), f.Close(), syncDir(j.opts.Dir))
 }
@@ -88,6 +113,8 @@ func (j *Journal) clearDoubt() {
 }
 
 func (j *Journal) writeDoubt(raw []byte, sync bool) error {
+	j.doubting.Lock()
+	defer j.doubting.Unlock()
 	f, err := os.OpenFile(filepath.Join(j.opts.Dir, doubtName), os.O_WRONLY|os.O_CREATE, fileMode)
 	if err != nil {
 		return err

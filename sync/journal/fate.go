@@ -34,10 +34,34 @@ type Settlement struct {
 	Detail string
 }
 
+// inParts has the list written in one transaction, and where the room does not
+// allow that in ever smaller ones: each change is a few pages, until the next
+// transaction may use those it left again. rest begins with part.
+func inParts[T any](list []T, write func(part, rest []T) error) error {
+	for size := len(list); ; {
+		part := list[:min(size, len(list))]
+		switch err := write(part, list); {
+		case errors.Is(err, errFull) && len(part) > 1:
+			size = len(part) / 2
+		case err != nil || len(part) == len(list):
+			return err
+		default:
+			list = list[len(part):]
+		}
+	}
+}
+
 // Sent marks entries before their batch leaves, each with the time that the
 // vendor is told: after a crash both are known. Errors: ErrChanged where one of
-// them is no longer pending: nothing was written, read the outbox again.
+// them is no longer pending: nothing was written, read the outbox again. On a full
+// disk that, or ErrNotStored, may come after some were marked, which are then taken
+// for sent.
 func (j *Journal) Sent(ctx context.Context, list []Sending) error {
+	return inParts(list, func(part, rest []Sending) error { return j.sent(ctx, part, rest) })
+}
+
+// sent marks a part of what is to leave, if all the rest may.
+func (j *Journal) sent(ctx context.Context, part, list []Sending) error {
 	return j.submit(ctx, &request{ends: true, apply: func(b *batch) error {
 		recs := make([]logEntry, len(list))
 		fates := make([]fateEntry, len(list))
@@ -51,7 +75,7 @@ func (j *Journal) Sent(ctx context.Context, list []Sending) error {
 			}
 		}
 		now := b.j.now()
-		for i, s := range list {
+		for i, s := range part {
 			fates[i].Sent++
 			fates[i].SentAs, fates[i].At = s.As, now
 			if err := b.putFate(&recs[i].Record, fates[i]); err != nil {
@@ -72,14 +96,16 @@ func (j *Journal) Settle(ctx context.Context, list []Settlement) error {
 			return fmt.Errorf("settle record %d as %q: %w", s.Seq, s.To, scanner.ErrNotPossible)
 		}
 	}
-	return j.submit(ctx, &request{ends: true, apply: func(b *batch) error {
-		for _, s := range list {
-			if err := b.settle(s); err != nil {
-				return fatal(err)
+	return inParts(list, func(part, _ []Settlement) error {
+		return j.submit(ctx, &request{ends: true, apply: func(b *batch) error {
+			for _, s := range part {
+				if err := b.settle(s); err != nil {
+					return fatal(err)
+				}
 			}
-		}
-		return nil
-	}})
+			return nil
+		}})
+	})
 }
 
 func (b *batch) settle(s Settlement) error {
@@ -208,26 +234,36 @@ func (j *Journal) RequeueAll(ctx context.Context, by string) (int, error) {
 	for len(seqs) > 0 {
 		chunk := seqs[:min(settleChunk, len(seqs))]
 		seqs = seqs[len(chunk):]
-		done := 0
-		err := j.submit(ctx, &request{ends: true, apply: func(b *batch) error {
-			done = 0
-			for _, seq := range chunk {
-				err := b.requeue(seq, by)
-				if errors.Is(err, scanner.ErrNotPossible) || isMissing(err) {
-					continue
-				} else if err != nil {
-					return fatal(err)
-				}
-				done++
-			}
-			return nil
-		}})
+		err := inParts(chunk, func(part, _ []uint64) error {
+			done, err := j.requeueSome(ctx, part, by)
+			total += done
+			return err
+		})
 		if err != nil {
 			return total, err
 		}
-		total += done
 	}
 	return total, nil
+}
+
+func (j *Journal) requeueSome(ctx context.Context, seqs []uint64, by string) (done int, err error) {
+	err = j.submit(ctx, &request{ends: true, apply: func(b *batch) error {
+		done = 0
+		for _, seq := range seqs {
+			err := b.requeue(seq, by)
+			if errors.Is(err, scanner.ErrNotPossible) || isMissing(err) {
+				continue
+			} else if err != nil {
+				return fatal(err)
+			}
+			done++
+		}
+		return nil
+	}})
+	if err != nil {
+		return 0, err
+	}
+	return done, nil
 }
 
 // Acknowledge says that a person has seen what the vendor will not take, or a

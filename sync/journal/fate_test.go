@@ -123,6 +123,43 @@ func TestSentEntriesAreNotWithdrawn(t *testing.T) {
 	}
 }
 
+// TestWhatWasSentAndParkedIsWithdrawnForAPermit: the vendor has not said what it
+// made of the first time.
+func TestWhatWasSentAndParkedIsWithdrawnForAPermit(t *testing.T) {
+	ctx := context.Background()
+	for _, acknowledged := range []bool{false, true} {
+		opts := options(stateDir(t))
+		j := open(t, opts)
+		seq := admit(t, j, 1, scanner.FatePending)
+		for range 2 {
+			if err := j.Sent(ctx, sendings(seq)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		from := scanner.FateParked
+		err := j.Settle(ctx, []Settlement{{Seq: seq, To: from, Detail: "no"}})
+		if acknowledged {
+			from = scanner.FateAcknowledged
+			err = errors.Join(err, j.Acknowledge(ctx, seq, "ann"))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, permit := range []scanner.Direction{"", scanner.Exit, scanner.Entry} {
+			m := mark(t, j, 1)
+			m.Permit, m.Open = permit, 0
+			_, err := j.Commit(ctx, scanner.Change{
+				Record: scanner.Record{Kind: scanner.KindUndo, Scope: scope, Code: code(1), By: "ann", Of: seq},
+				Mark:   &m,
+				Fate:   &scanner.FateChange{Seq: seq, From: from, To: scanner.FateWithdrawn},
+			})
+			if possible := !errors.Is(err, scanner.ErrNotPossible); possible != (permit == scanner.Entry) || possible && err != nil {
+				t.Errorf("%s, with the permit %q: %v", from, permit, err)
+			}
+		}
+	}
+}
+
 func TestPendingByScope(t *testing.T) {
 	opts := options(t.TempDir())
 	j := open(t, opts)

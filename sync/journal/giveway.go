@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -21,6 +22,8 @@ type given struct {
 	// before is the time of the newest of them.
 	before time.Time
 	look   lookout
+	// stuck: pruning needs pages too, and there are none.
+	stuck bool
 }
 
 // lookout is how far the look for old history is.
@@ -33,16 +36,20 @@ type lookout struct {
 }
 
 // admission submits what needs room of its own. Where there is none, old history
-// gives way first: only a scan that Run did not foresee waits for that.
+// gives way first: only a scan that Run did not foresee waits for that, and not long.
 func (j *Journal) admission(ctx context.Context, r *request) error {
 	err := j.submit(ctx, r)
 	if !errors.Is(err, errFull) {
 		return err
 	}
-	if gave, failed := j.giveWay(ctx, j.room.tight); !gave {
-		if failed != nil {
-			j.log.Warn("journal: history cannot give way", "error", failed)
-		}
+	soon, done := context.WithTimeout(ctx, j.room.wait)
+	defer done()
+	gave, failed := j.giveWay(soon, j.room.tight)
+	if errors.Is(failed, context.DeadlineExceeded) {
+		// The rest is Run's.
+		j.wake()
+	}
+	if !gave {
 		return err
 	}
 	return j.submit(ctx, r)
@@ -57,9 +64,14 @@ func (j *Journal) keepRoom(ctx context.Context) error {
 	if spare >= j.room.ahead/2 && full == nil {
 		return nil
 	}
-	if s := j.current(); s != nil && j.grow(s, max(0, j.room.ahead-spare)) == nil {
-		j.roomReturned()
-		return nil
+	if s := j.current(); s != nil {
+		err := j.growAhead(ctx, s, max(0, j.room.ahead-spare))
+		if err == nil {
+			j.roomReturned()
+			return nil
+		} else if errors.Is(err, errReplaced) {
+			return nil
+		}
 	}
 	if spare >= j.room.ahead/2 {
 		return nil
@@ -90,24 +102,38 @@ func (j *Journal) giveWay(ctx context.Context, want int64) (gave bool, err error
 	if j.readOnly {
 		return false, nil
 	}
-	j.giving.Lock()
-	defer j.giving.Unlock()
 	for !j.hasRoom(want) {
-		seqs, newest, err := j.oldestSettled(ctx)
-		if err != nil || len(seqs) == 0 {
-			return gave, err
-		}
-		if err := j.prune(ctx, seqs, true); err != nil {
-			return gave, err
-		}
-		gave = true
-		j.tellGiven(len(seqs), newest)
-		// The pages are free for the next transaction: see how many there are.
-		if err := j.submit(ctx, &request{ends: true}); err != nil {
+		some, err := j.giveSome(ctx)
+		gave = gave || some
+		j.mu.Lock()
+		j.given.stuck = !some && errors.Is(err, errFull)
+		j.mu.Unlock()
+		if err != nil || !some {
 			return gave, err
 		}
 	}
 	return true, nil
+}
+
+// giveSome prunes one chunk, and gives way to an admission after each.
+func (j *Journal) giveSome(ctx context.Context) (gave bool, err error) {
+	for !j.giving.TryLock() {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		wait(ctx, 5*time.Millisecond)
+	}
+	defer j.giving.Unlock()
+	seqs, newest, err := j.oldestSettled(ctx)
+	if err != nil || len(seqs) == 0 {
+		return false, err
+	}
+	if err := j.prune(ctx, seqs, true); err != nil {
+		return false, err
+	}
+	j.tellGiven(len(seqs), newest)
+	// The pages are free for the next transaction: see how many there are.
+	return true, j.submit(ctx, &request{ends: true})
 }
 
 func (j *Journal) hasRoom(want int64) bool {
@@ -135,11 +161,16 @@ func (j *Journal) oldestSettled(ctx context.Context) (seqs []uint64, newest Entr
 		return seqs, newest, err
 	}
 	before := j.covered()
-	if err := j.snapshot(ctx); err != nil {
-		return nil, newest, err
+	each, most := marksPerCommit, math.MaxInt
+	if j.scarce() {
+		// What is left is for ending things, unless there is something to gain.
+		if worth, err := j.worthCovering(ctx, before); err != nil || !worth {
+			return nil, newest, err
+		}
+		each, most = 1, marksPerCommit
 	}
-	if j.covered() == before {
-		return nil, newest, nil
+	if err := j.cover(ctx, each, most); err != nil && !errors.Is(err, errFull) || j.covered() == before {
+		return nil, newest, err
 	}
 	return j.settledUpTo(ctx, j.covered())
 }
@@ -154,6 +185,30 @@ func (j *Journal) covered() uint64 {
 		upto = min(upto, m.Ver-2)
 	}
 	return min(upto, j.next-min(j.next, j.room.newest))
+}
+
+// worthCovering tells whether records could give way if what they count, and their
+// marks, were in their trees.
+func (j *Journal) worthCovering(ctx context.Context, from uint64) (bool, error) {
+	j.mu.Lock()
+	upto := j.next - min(j.next, j.room.newest)
+	j.mu.Unlock()
+	w := forward{j: j, next: from + 1}
+	for passed := 0; !w.done && passed < j.room.looked && w.next <= upto; passed += readChunk {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		if err := j.read(w.chunk); err != nil {
+			return false, err
+		}
+		w.next = w.resume
+		for _, e := range w.list {
+			if e.Seq <= upto && settled(e.Fate) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
 
 // settledUpTo looks for a chunk of settled history: on from where it last was, and
@@ -177,6 +232,9 @@ func (j *Journal) settledUpTo(ctx context.Context, upto uint64) (seqs []uint64, 
 		w := forward{j: j, next: look.next}
 		for passed := 0; !w.done && passed < j.room.looked && len(seqs) < pruneChunk && w.next <= upto; passed += readChunk {
 			if err := ctx.Err(); err != nil {
+				if len(seqs) == 0 {
+					look.next = w.next
+				}
 				return nil, newest, err
 			}
 			if err := j.read(w.chunk); err != nil {
@@ -218,6 +276,9 @@ func (j *Journal) roomProblem() string {
 		text += ": scans without network cannot be stored and stay amber"
 	} else {
 		text += fmt.Sprintf(": the journal has room for about %d more scans without network", j.spare/scanRoom)
+	}
+	if j.given.stuck {
+		text += "; history cannot give way, which needs some room itself: delete or move other files by hand"
 	}
 	if j.given.records > 0 {
 		text += fmt.Sprintf("; history is shortened to what came after %s because the disk is full, %d records are gone",

@@ -48,6 +48,10 @@ func giveHistory(t *testing.T, disk small, run bool, rest func()) {
 			}
 		}()
 	}
+	if !run {
+		// There is no Run to do the rest.
+		j.room.wait = time.Minute
+	}
 	c := j.opts.Clock.(*clock)
 	var open []uint64
 	for n, fate := range []scanner.Fate{scanner.FatePending, scanner.FateParked, scanner.FateKept} {

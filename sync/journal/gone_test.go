@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -216,5 +217,43 @@ func TestDamageOfAStoppedDevice(t *testing.T) {
 				j.Close()
 			}
 		})
+	}
+}
+
+// TestAnUndoProvesNothing: a supervisor admits a ticket whose mark may be lost, and
+// takes it back.
+func TestAnUndoProvesNothing(t *testing.T) {
+	opts := options(t.TempDir())
+	if err := os.MkdirAll(filepath.Join(opts.Dir, fileName, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	j := open(t, opts)
+	in := admit(t, j, 1, scanner.FatePending)
+	m := mark(t, j, 1)
+	if m.Unproven {
+		t.Error("somebody vouched for this one")
+	}
+	m.Entered, m.EnteredAt, m.Open, m.Undone, m.EventEnds = false, time.Time{}, 0, true, noon
+	undo := scanner.Change{
+		Record: scanner.Record{Kind: scanner.KindUndo, Scope: scope, Code: code(1), By: "ann", Of: in},
+		Mark:   &m,
+		Fate:   &scanner.FateChange{Seq: in, From: scanner.FatePending, To: scanner.FateWithdrawn},
+	}
+	if _, err := j.Commit(context.Background(), undo); err != nil {
+		t.Fatal(err)
+	}
+	if m := mark(t, j, 1); !m.Unproven || m.Rev == 0 {
+		t.Errorf("after the undo: %+v", m)
+	}
+	closeAndCheck(t, j)
+	j = open(t, opts)
+	if m := mark(t, j, 1); !m.Unproven {
+		t.Errorf("after a restart: %+v", m)
+	}
+	if err := os.RemoveAll(filepath.Join(opts.Dir, damagedAsideAny(t, opts.Dir)[0])); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.findDamaged(); err != nil || mark(t, j, 1).Unproven {
+		t.Errorf("the damaged file is gone, and the ticket still in doubt: %v", err)
 	}
 }

@@ -29,9 +29,11 @@ type index struct {
 	// one of them has met a damaged tree.
 	marks map[uint64]struct{}
 	// fresh are the marks that the log tells and the state tree does not yet.
-	fresh    map[string]markEntry
-	attempts map[string][]Attempt
-	tallies  map[string]*tally
+	fresh map[string]markEntry
+	// attempts are the open ones of each ticket, attemptOf the ticket of each.
+	attempts  map[string][]Attempt
+	attemptOf map[uint64]string
+	tallies   map[string]*tally
 	// admissions is the newest of each scanner.
 	admissions map[string]scanner.Record
 }
@@ -44,6 +46,7 @@ func newIndex() *index {
 		marks:      make(map[uint64]struct{}),
 		fresh:      make(map[string]markEntry),
 		attempts:   make(map[string][]Attempt),
+		attemptOf:  make(map[uint64]string),
 		tallies:    make(map[string]*tally),
 		admissions: make(map[string]scanner.Record),
 	}

@@ -31,6 +31,8 @@
 //	history gives way before a scan does            TestHistoryGivesWay, TestNothingToGive, TestGivenWithItsMark
 //	room returns and work goes on                   TestRoomReturns
 //	a file cut off under it never blocks a caller   TestCutOffUnderARunningJournal
+//	a bad sector costs what is in it                TestScanReadsOnBehindABadSector, TestABadSectorIsDamage
+//	a disk that refuses does not keep usher away    TestDamagedAndNoRoom, TestReadOnlyFileSystem, TestNoRoomForTheNote
 //
 // # The file
 //
@@ -66,6 +68,9 @@
 // proven that every mark was carried over, a ticket without one is Unproven: for a
 // supervisor, where the vendor does not answer. A person who moves the file away
 // ends that.
+//
+// What the disk refuses to a rescue, or to opening at all, keeps nobody from starting
+// (hindered.go).
 //
 // A file that is deleted or replaced while it is open is written anew under its
 // name before the next commit, from the descriptor that still has it.
@@ -124,7 +129,7 @@ type Options struct {
 //
 // Locks: qmu, dbmu and mu are never held across I/O, with one exception: the
 // leader holds dbmu for writing while it replaces the store. Where two are
-// held, dbmu comes before mu, and giving and growing before both.
+// held, dbmu comes before mu and doubting, and giving and growing before all.
 type Journal struct {
 	opts     Options
 	path     string
@@ -157,6 +162,7 @@ type Journal struct {
 	doubtID  uint64
 	scrubbed uint64
 	created  time.Time
+	repair   repair
 
 	// growing is held while the file is given blocks, giving while history gives
 	// way. Nobody waits for either who has not met the end of the room.
@@ -166,6 +172,14 @@ type Journal struct {
 	// orphan is an open file that lost its name, until what it holds has one again.
 	// Only the leader touches it.
 	orphan *os.File
+	// opening: Open could not, and the leader is to. interim is what marks are
+	// answered from while there is no store; dbmu guards that.
+	opening bool
+	interim *salvaged
+	// link is os.Link; tests put a file system without second names here.
+	link func(from, to string) error
+	// doubting is held while the note's file is made or written.
+	doubting sync.Mutex
 
 	// noted wakes Run: there are notes to write, or writing failed.
 	noted chan struct{}
@@ -174,8 +188,8 @@ type Journal struct {
 	mu    sync.Mutex
 	index *index
 	notes []scanner.Record
-	// moved are the marks that some of the notes bring along, by their numbers.
-	moved   map[uint64]scanner.Mark
+	// moved are the marks that some of the notes bring along, by their tickets.
+	moved   map[string][]movedMark
 	dropped int
 	next    uint64
 	// flying is the first number given to a commit that has not ended; zero:
@@ -198,7 +212,11 @@ type Journal struct {
 	damagedFiles []damagedFile
 	// unproven: marks may be lost with what a damaged file held. rewritten are files
 	// that lost their names and were written anew.
-	unproven   bool
+	unproven bool
+	// doubtful is unproven of what memory answers from; noDoubt is why a commit that
+	// fails cannot be noted.
+	doubtful   bool
+	noDoubt    error
 	rewritten  []*rescued
 	keyDiffers bool
 	// commits counts transactions.
@@ -209,17 +227,23 @@ var _ scanner.Journal = (*Journal)(nil)
 
 // Open opens the journal in opts.Dir, or makes a new one where there is none. A
 // damaged file is moved aside and what can be read of it is carried over;
-// Status says what. Errors say what to do: the directory is not writable,
-// another process holds the file, or it was written by a newer usher
-// ([ErrNewer]), which changes nothing.
+// Status says what. What the disk refuses, being full, read-only or broken, is no
+// error: nothing is stored meanwhile, and Run tries again. Errors say what to do: the
+// directory is not writable, another process holds the file, or it was written by a
+// newer usher ([ErrNewer]), which changes nothing.
 func Open(opts Options) (*Journal, error) {
 	j := newJournal(opts)
 	if err := prepareDir(opts.Dir); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	if err := errors.Join(j.openOrCreate(), j.prepareDoubt()); err != nil {
+	err := j.openOrCreate()
+	if isHindrance(err) {
+		err = j.postpone(err)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("journal: %w", err), j.closeStore())
 	}
+	j.prepareDoubt()
 	if err := j.begin(); err != nil {
 		return nil, errors.Join(fmt.Errorf("journal: %w", err), j.closeStore())
 	}
@@ -236,19 +260,23 @@ func newJournal(opts Options) *Journal {
 		path:  filepath.Join(opts.Dir, fileName),
 		log:   log,
 		noted: make(chan struct{}, 1),
-		moved: map[uint64]scanner.Mark{},
+		moved: map[string][]movedMark{},
 		next:  1,
 		index: newIndex(),
 		room:  roomOf(opts.MaxSize),
+		link:  os.Link,
 	}
 }
 
 // prepareDir makes sure that files can be made in the directory.
 func prepareDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(dir, 0o700); errors.Is(err, unix.EROFS) {
+		return fmt.Errorf("state directory: %w; the file system is read-only: make it writable or replace the card", err)
+	} else if err != nil {
 		return fmt.Errorf("state directory: %w; create it and give it to the user usher runs as", err)
 	}
-	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+	// What a read-only file system holds can be read at least.
+	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil && !errors.Is(err, unix.EROFS) {
 		return fmt.Errorf("state directory %s is not writable: %w; give it to the user usher runs as", dir, err)
 	}
 	return nil
@@ -258,10 +286,13 @@ func prepareDir(dir string) error {
 func (j *Journal) openOrCreate() error {
 	info, err := os.Stat(j.path)
 	if _, link := os.Readlink(j.path); err != nil && link == nil {
-		return j.rescue(damaged("%s is a link that leads nowhere", fileName))
+		return j.rescueNow(damaged("%s is a link that leads nowhere", fileName))
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if adopted, err := j.finishRescue(); adopted || err != nil {
+			return err
+		}
 		return j.create()
 	case err != nil:
 		return err
@@ -275,7 +306,7 @@ func (j *Journal) openOrCreate() error {
 		err = j.openExisting()
 	}
 	if errors.Is(err, ErrDamaged) {
-		return j.rescue(err)
+		return j.rescueNow(err)
 	}
 	return err
 }
@@ -290,7 +321,7 @@ func (j *Journal) create() error {
 	if err := adopt(j.opts.Dir); err != nil {
 		return errors.Join(err, s.close())
 	}
-	return j.use(s)
+	return j.install(s)
 }
 
 // newStore makes an empty journal beside the real one.
@@ -315,7 +346,7 @@ func (j *Journal) openExisting() error {
 	if err := j.checkIdentity(s); err != nil {
 		return errors.Join(err, s.close())
 	}
-	if err := j.use(s); err != nil {
+	if err := j.install(s); err != nil {
 		return errors.Join(err, s.close())
 	}
 	if err := errors.Join(j.recallDoubt(j.scrubbed), j.takeBack()); err != nil {
@@ -395,6 +426,9 @@ func (j *Journal) checkIdentity(s *store) error {
 func (j *Journal) begin() error {
 	if err := j.findDamaged(); err != nil {
 		return err
+	}
+	if j.opening {
+		return nil
 	}
 	err := j.submit(context.Background(), &request{ends: true, apply: func(b *batch) error {
 		if !j.keyDiffers {

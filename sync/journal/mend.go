@@ -3,6 +3,8 @@ package journal
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
+	"unicode/utf8"
 )
 
 // mendMost is the longest frame that is mended, in bytes.
@@ -14,7 +16,8 @@ const mendMost = 64 << 10
 // difference alone.
 //
 // A frame wrong in more than one byte looks like one wrong in one with a chance of
-// its length in 2^24; it would then have to be JSON under its own key as well.
+// its length in 2^24. So what comes of it must be as usher writes it (asWritten),
+// under its own key.
 func mend(raw, key []byte) []byte {
 	n := len(raw) + len(key)
 	if len(raw) < headerLen || n > mendMost {
@@ -54,4 +57,16 @@ func mend(raw, key []byte) []byte {
 		return nil
 	}
 	return fixed
+}
+
+// asWritten tells whether the frame holds what usher writes of its own value, byte
+// for byte: a byte made up in a name, a number or a space seldom survives that.
+func asWritten(raw []byte) bool {
+	payload := raw[headerLen:]
+	v, _, _ := newSalvaged().slot(kind(raw[5]))
+	if v == nil || !utf8.Valid(payload) || json.Unmarshal(payload, v) != nil {
+		return false
+	}
+	again, err := json.Marshal(v)
+	return err == nil && bytes.Equal(again, payload)
 }

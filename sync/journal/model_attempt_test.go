@@ -68,7 +68,7 @@ func (m *model) entered(t *rapid.T, seq uint64, ticket int, ch scanner.Change) {
 	mark.Rev++
 	mark.Last = seq
 	m.marks[ticket] = mark
-	m.last = seq
+	m.counted = append(m.counted, seq)
 	m.tally.Entries++
 	m.tally.Inside++
 }

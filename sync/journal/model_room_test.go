@@ -69,11 +69,12 @@ func (m *model) sweep(t *rapid.T) {
 	now := m.clock.Now()
 	aged := func(at scanner.Stamp, by time.Duration) bool { d, _ := now.Since(at); return d >= by }
 	pruned := m.prune(func(rec scanner.Record) bool { return aged(rec.At, m.opts.Keep) })
-	if pruned >= m.last && pruned > 0 {
+	if len(m.counted) > 0 && pruned >= slices.Max(m.counted) {
 		m.tally = Tally{Event: scope.Event}
+		m.counted = nil
 	}
 	maps.DeleteFunc(m.marks, func(_ int, mark scanner.Mark) bool {
 		return mark.Open == 0 && (mark == scanner.Mark{Rev: mark.Rev} || aged(mark.LastAt, m.opts.ForgetAfter))
 	})
-	maps.DeleteFunc(m.tried, func(_ uint64, at attempted) bool { return aged(at.at, attemptAge+1) })
+	maps.DeleteFunc(m.tried, func(_ uint64, at attempted) bool { return aged(at.at, m.opts.ForgetAfter+1) })
 }

@@ -35,9 +35,9 @@ type model struct {
 	seen  map[uint64]string
 	tally Tally
 	tried map[uint64]attempted
-	// last is the newest record that counts.
-	last   uint64
-	maxSeq uint64
+	// counted are the records that count, pruned ones too.
+	counted []uint64
+	maxSeq  uint64
 }
 
 // TestModel does at random what engine, uploader and people do, restarts, failing
@@ -152,7 +152,7 @@ func (m *model) move(t *rapid.T, way scanner.Direction, fault func()) {
 	mark.Rev++
 	mark.Last = seq
 	m.marks[ticket] = mark
-	m.last = seq
+	m.counted = append(m.counted, seq)
 	if way == scanner.Entry {
 		m.tally.Entries++
 		m.tally.Inside++
@@ -213,7 +213,7 @@ func (m *model) failing(t *rapid.T) {
 func (m *model) note(t *rapid.T) {
 	rec := refusal(m.clock, rapid.IntRange(0, 5).Draw(t, "ticket"))
 	m.appended(t, m.j.Note(rec), rec)
-	m.last = m.maxSeq
+	m.counted = append(m.counted, m.maxSeq)
 	m.tally.Refused++
 }
 
@@ -385,7 +385,7 @@ func (m *model) withdraw(t *rapid.T) {
 	m.fates[seq], m.seen[seq] = scanner.FateWithdrawn, undo.By
 	mark.Rev++
 	m.marks[n] = mark
-	m.last = got
+	m.counted = append(m.counted, got)
 	m.tally.Undone++
 	if was.Direction == scanner.Exit {
 		m.tally.Inside++
@@ -426,6 +426,7 @@ func (m *model) crash(t *rapid.T) {
 		m.log = slices.DeleteFunc(m.log, func(r scanner.Record) bool { return r.Seq == lost.Seq })
 		delete(m.fates, lost.Seq)
 		m.tally.Refused--
+		m.counted = slices.DeleteFunc(m.counted, func(seq uint64) bool { return seq == lost.Seq })
 	}
 	m.j.mu.Unlock()
 	if err := m.j.closeStore(); err != nil {

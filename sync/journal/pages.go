@@ -180,10 +180,19 @@ func (l *layout) read(id uint64) (raw []byte, kind, count int, err error) {
 }
 
 func cutOff(err error, id uint64) error {
-	if errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, io.EOF):
 		return damaged("page %d is cut off", id)
+	case isUnreadable(err):
+		return damaged("page %d cannot be read", id)
 	}
 	return err
+}
+
+// isUnreadable tells that the storage does not give a sector back any more, or that
+// the file system knows what it gives to be wrong. The rest of the file may be whole.
+func isUnreadable(err error) bool {
+	return errors.Is(err, unix.EIO) || errors.Is(err, unix.EBADMSG) || errors.Is(err, unix.EUCLEAN)
 }
 
 // buckets gives every bucket, and proves the tree that holds them.

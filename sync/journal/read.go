@@ -67,24 +67,42 @@ func (j *Journal) readOnce(fn func(reader) error) (*store, error) {
 	})
 }
 
-// Mark gives the ticket's gate state; unproven where a damage may have taken it.
-// Errors: ErrDamaged where it is there and cannot be read.
+// Mark gives the ticket's gate state, as the notes that wait for the disk leave
+// it; unproven where a damage may have taken one. Errors: ErrDamaged where it is
+// there and cannot be read.
 func (j *Journal) Mark(scope scanner.Scope, code scanner.Code) (scanner.Mark, error) {
 	key := markKey(scope, code)
+	// Looked at first: what is stored meanwhile is found below.
+	moved := j.movedOf(key)
 	m, found, inTree := j.fresh(key)
-	if found {
-		return m.Mark, nil
+	if !found {
+		stored, err := j.storedMark(scope, code, key, inTree)
+		if err != nil {
+			return stored, err
+		}
+		m.Mark = stored
 	}
-	if m, err := j.storedMark(scope, code, key, inTree); err != nil || m != (scanner.Mark{}) {
-		return m, err
+	present, _ := over(m.Mark, moved)
+	if tellsNothing(present) {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		present.Unproven = j.unproven
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return scanner.Mark{Unproven: j.unproven}, nil
+	return present, nil
+}
+
+// tellsNothing: the ticket is as one without a mark, since a movement was taken
+// back, or its commit. Where marks may be lost that proves nothing of what was
+// before it.
+func tellsNothing(m scanner.Mark) bool {
+	return m == scanner.Mark{Rev: m.Rev, Last: m.Last, Undone: m.Undone, LastAt: m.LastAt, EventEnds: m.EventEnds}
 }
 
 // storedMark gives a mark that is not fresh; inTree: the state tree must hold it.
 func (j *Journal) storedMark(scope scanner.Scope, code scanner.Code, key []byte, inTree bool) (scanner.Mark, error) {
+	if m, ok := j.interimMark(key); ok {
+		return m, nil
+	}
 	var m markEntry
 	var found bool
 	err := j.read(func(r reader) error {

@@ -52,6 +52,10 @@ func (j *Journal) openTrees() error {
 	if err := j.use(s); err != nil {
 		return errors.Join(err, s.close())
 	}
+	// What a failed commit left does not count: readers see what was before it.
+	if err := j.recallDoubt(j.scrubbed); err != nil {
+		return errors.Join(err, j.closeStore())
+	}
 	return nil
 }
 

@@ -48,6 +48,7 @@ func (d damagedFile) String() string {
 // findDamaged looks for damaged journals in the directory. They are a problem
 // for as long as they lie there.
 func (j *Journal) findDamaged() error {
+	j.retryDoubt()
 	names, err := filepath.Glob(filepath.Join(globSafe(j.opts.Dir), damagedPrefix+"*"))
 	if err != nil {
 		return err
@@ -55,7 +56,7 @@ func (j *Journal) findDamaged() error {
 	slices.Sort(names)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.damagedFiles, j.unproven = nil, false
+	j.damagedFiles, j.unproven = nil, j.doubtful
 	for _, path := range names {
 		d := damagedFile{dir: j.opts.Dir, name: filepath.Base(path)}
 		if i := slices.IndexFunc(j.rescues, func(r rescued) bool { return r.File == d.name }); i >= 0 {
@@ -98,9 +99,9 @@ func (s *store) present() error {
 	return nil
 }
 
-// rescue moves the damaged file aside, makes a new one of what can be read of
+// rescueNow moves the damaged file aside, makes a new one of what can be read of
 // it, and goes on with that. Only the leader calls it, or Open.
-func (j *Journal) rescue(cause error) error {
+func (j *Journal) rescueNow(cause error) error {
 	j.log.Error("journal: damaged, rescuing", "error", cause, "stack", stackOf(cause))
 	// Should this fail, the next commit tries it again.
 	j.failure = cause
@@ -121,13 +122,16 @@ func (j *Journal) rescue(cause error) error {
 	}
 	s, note, err := j.rebuild(cause, found)
 	if err != nil {
+		j.answerFrom(found)
 		return fmt.Errorf("rescue of %s: %w", j.path, err)
 	}
 	if err := j.use(s); err != nil {
+		j.db = nil
 		return errors.Join(fmt.Errorf("rescue of %s: %w", j.path, err), s.close())
 	}
 	j.unconfirmed.Store(nil)
 	j.failure, j.stale = nil, false
+	j.relieved()
 	j.clearDoubt()
 	if j.orphan != nil {
 		_ = j.orphan.Close()
@@ -185,13 +189,19 @@ func stackOf(err error) string {
 	return ""
 }
 
-// rebuild makes the new file whole and durable before it takes the name.
-func (j *Journal) rebuild(cause error, found *salvaged) (*store, *rescued, error) {
+// rebuild makes the new file whole and durable before it takes the name. Where that
+// fails it leaves nothing behind: the disk may be full.
+func (j *Journal) rebuild(cause error, found *salvaged) (_ *store, _ *rescued, err error) {
+	defer func() {
+		if err != nil {
+			_ = os.Remove(filepath.Join(j.opts.Dir, newName))
+		}
+	}()
 	s, err := j.newStore()
 	if err != nil {
 		return nil, nil, err
 	}
-	aside, err := j.setAside()
+	aside, err := j.asideName()
 	if err != nil {
 		return nil, nil, errors.Join(err, s.close())
 	}
@@ -201,8 +211,11 @@ func (j *Journal) rebuild(cause error, found *salvaged) (*store, *rescued, error
 	if err := j.fill(s, found, note); err != nil {
 		return nil, nil, errors.Join(err, s.close())
 	}
-	if err := adopt(j.opts.Dir); err != nil {
+	if err := j.setAside(aside); err != nil {
 		return nil, nil, errors.Join(err, s.close())
+	}
+	if err := adopt(j.opts.Dir); err != nil {
+		return nil, nil, errors.Join(err, j.putBack(aside), s.close())
 	}
 	return s, note, nil
 }
@@ -213,35 +226,91 @@ func causeText(err error) string {
 	return strings.TrimPrefix(text, ErrDamaged.Error()+": ")
 }
 
-// setAside gives the damaged file a second name that nothing overwrites; its
-// first one is replaced once the new file is whole. What is no file is renamed.
-// The name is empty where nothing is there.
-func (j *Journal) setAside() (string, error) {
-	info, err := os.Lstat(j.path)
-	if errors.Is(err, fs.ErrNotExist) {
+// asideName is a name for the damaged file that nothing has. It is empty where no
+// file is there.
+func (j *Journal) asideName() (string, error) {
+	if _, err := os.Lstat(j.path); errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	} else if err != nil {
 		return "", err
 	}
-	stamp := time.Now().UTC()
-	for ; ; stamp = stamp.Add(time.Millisecond) {
+	for stamp := time.Now().UTC(); ; stamp = stamp.Add(time.Millisecond) {
 		name := damagedPrefix + stamp.Format("20060102T150405.000Z")
-		aside := filepath.Join(j.opts.Dir, name)
-		if _, err := os.Lstat(aside); err == nil {
-			continue
-		}
-		if info.Mode().IsRegular() {
-			err = os.Link(j.path, aside)
-		} else {
-			err = os.Rename(j.path, aside)
-		}
-		if err == nil {
-			return name, syncDir(j.opts.Dir)
-		}
-		if !errors.Is(err, fs.ErrExist) {
+		if _, err := os.Lstat(filepath.Join(j.opts.Dir, name)); errors.Is(err, fs.ErrNotExist) {
+			return name, nil
+		} else if err != nil {
 			return "", err
 		}
 	}
+}
+
+// setAside gives the damaged file a second name; its first one is replaced next.
+// What is no file is renamed, and so is a file where the file system has no second
+// names (vfat): a death before the next step is made good by finishRescue.
+func (j *Journal) setAside(name string) error {
+	if name == "" {
+		return nil
+	}
+	aside := filepath.Join(j.opts.Dir, name)
+	info, err := os.Lstat(j.path)
+	if err != nil {
+		return err
+	}
+	if info.Mode().IsRegular() {
+		err = j.link(j.path, aside)
+	}
+	if !info.Mode().IsRegular() || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
+		err = os.Rename(j.path, aside)
+	}
+	if err != nil {
+		return err
+	}
+	return syncDir(j.opts.Dir)
+}
+
+// putBack undoes setAside, so that each try does not leave one more name.
+func (j *Journal) putBack(name string) error {
+	if name == "" {
+		return nil
+	}
+	aside := filepath.Join(j.opts.Dir, name)
+	moved, err := os.Lstat(aside)
+	if err != nil {
+		return err
+	}
+	named, err := os.Lstat(j.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return os.Rename(aside, j.path)
+	case err == nil && os.SameFile(moved, named):
+		return os.Remove(aside)
+	}
+	return err
+}
+
+// finishRescue adopts the new file of a rescue that ended in death after the damaged
+// one was moved aside; false: there is none.
+func (j *Journal) finishRescue() (adopted bool, err error) {
+	path := filepath.Join(j.opts.Dir, newName)
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return false, nil
+	}
+	s, err := openStore(path, storeOptions{readOnly: true})
+	if err != nil {
+		return false, nil
+	}
+	_, loaded, err := load(s, j.opts.Sealer)
+	if err := errors.Join(err, s.close()); err != nil || len(loaded.rescues) == 0 {
+		return false, nil
+	}
+	last := slices.MaxFunc(loaded.rescues, func(a, b rescued) int { return strings.Compare(a.File, b.File) })
+	if _, err := os.Lstat(filepath.Join(j.opts.Dir, last.File)); err != nil {
+		return false, nil
+	}
+	if err := adopt(j.opts.Dir); err != nil {
+		return false, err
+	}
+	return true, j.openExisting()
 }
 
 // fill writes what was found into the new file, unsynced until the end.

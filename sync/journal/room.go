@@ -1,11 +1,12 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"syscall"
+	"time"
 
 	"go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
@@ -48,13 +49,20 @@ const (
 	tight = 256 << 10
 	// reserveBase is for what is not counted: vendors' values, marks, pruning.
 	reserveBase = 2 << 20
-	// reserveEach is what the end of one pending entry writes at most, its fate
+	// reserveEach is what the end of one pending or parked entry writes at most, its fate
 	// and its mark, with what bbolt leaves empty of their pages.
 	reserveEach = 1 << 10
 	// noteRoom is what a note takes, with few exceptions.
 	noteRoom = 2 << 10
 	// stepLeast is what growing asks for at last on a disk that is nearly full.
 	stepLeast = 64 << 10
+	// aheadSlice is what Run gives the file at once, largestAhead all that it gives
+	// it in one go; leaderSlice is for a commit that waits for it.
+	aheadSlice   = 256 << 10
+	largestAhead = 4 << 20
+	leaderSlice  = 1 << 20
+	// givingWait is how long an admission lets history give way.
+	givingWait = 150 * time.Millisecond
 	// largestStep is the most that one transaction is given at once.
 	largestStep = 64 << 20
 )
@@ -70,10 +78,12 @@ type room struct {
 	newest uint64
 	// looked bounds how many records one look for old history passes.
 	looked int
+	// wait is how long an admission lets history give way.
+	wait time.Duration
 }
 
 func roomOf(maxSize int64) room {
-	r := room{ahead: ahead, tight: tight, base: reserveBase, each: reserveEach, newest: newestKept, looked: lookedAt}
+	r := room{ahead: ahead, tight: tight, base: reserveBase, each: reserveEach, newest: newestKept, looked: lookedAt, wait: givingWait}
 	if part := maxSize / 8; maxSize > 0 && part < ahead {
 		r.ahead, r.tight, r.base = part, part/2, part*2
 	}
@@ -84,7 +94,15 @@ func roomOf(maxSize int64) room {
 func (j *Journal) reserve() int64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.room.base + j.room.each*int64(len(j.index.pending))
+	return j.room.base + j.room.each*int64(len(j.index.pending)+len(j.index.parked))
+}
+
+// scarce tells that the last part of the reserve is reached, which is for ending
+// what is stored: marks and counts move when there is room again.
+func (j *Journal) scarce() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.spare < -j.room.base/2
 }
 
 // free is the room that a write transaction finds: pages bbolt may use again and
@@ -103,26 +121,43 @@ func (j *Journal) provide(s *store, tx *bbolt.Tx, notes int) (lean bool, fit int
 	free := s.free(tx)
 	if free < reserve+j.room.tight || notes > ridingNotes && free < reserve+j.room.tight+int64(notes)*noteRoom {
 		_ = j.grow(s, reserve+j.room.ahead+int64(notes)*noteRoom-free)
-		free = s.free(tx)
 	}
-	s.db.MaxSize = int(min(s.limit.Load(), int64(^uint(0)>>1)))
+	s.bound()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.spare = free - reserve
+	j.spare = s.free(tx) - reserve
 	j.lean = j.spare < j.room.tight
 	return j.lean, min(notes, ridingNotes+int(max(0, j.spare-j.room.tight)/noteRoom))
 }
 
-// grow gives the file blocks: so many bytes as are needed, or what the disk still
-// has of them, and more where the file is large. A disk that does not give a whole
-// step is full until it does. What it gave is there when grow returns.
+// grow gives the file blocks for a commit: so many bytes as are needed, or what the
+// disk still has of them. What it gave is there when grow returns.
 func (j *Journal) grow(s *store, need int64) error {
-	step := max(need, j.room.ahead, min(s.limit.Load()/4, 16<<20))
-	got, err := j.extend(s, step, need > 0)
+	return j.grown(j.extend(s, need, need, leaderSlice, func(time.Duration) bool { return true }))
+}
+
+// growAhead gives the file blocks before a commit needs them, and more where the
+// file is large, in small pieces: the zeros are flushed by whichever fdatasync of
+// the file comes next, and that may be an admission's. Where the disk has not the
+// whole step it is full, and only what is needed is taken.
+func (j *Journal) growAhead(ctx context.Context, s *store, need int64) error {
+	step := max(need, j.room.ahead, min(s.limit.Load()/4, largestAhead))
+	return j.grown(j.extend(s, need, step, aheadSlice, func(took time.Duration) bool {
+		// As long for the scans as for the file.
+		wait(ctx, min(took, time.Second))
+		return ctx.Err() == nil
+	}))
+}
+
+// grown notes how growing ended.
+func (j *Journal) grown(err error) error {
+	if errors.Is(err, errReplaced) {
+		// That says nothing of the disk: the next commit finds out.
+		return err
+	}
 	j.mu.Lock()
 	was := j.full
 	j.full = err
-	j.spare += got
 	j.mu.Unlock()
 	switch {
 	case err == nil && was != nil:
@@ -133,73 +168,146 @@ func (j *Journal) grow(s *store, need int64) error {
 	return err
 }
 
-// extend gives the file blocks behind those it has. Greedy takes what there is
-// where the whole step cannot be had. bbolt does not write there before limit says
-// so.
-func (j *Journal) extend(s *store, step int64, greedy bool) (got int64, err error) {
-	j.growing.Lock()
-	defer j.growing.Unlock()
-	from := s.limit.Load()
-	if limit := j.opts.MaxSize; limit > 0 && from+step > limit {
-		if step = limit - from; step <= 0 {
-			return 0, fmt.Errorf("the file has reached its %d bytes", limit)
-		}
-	}
+// extend gives the file blocks behind those it has, slice by slice, and rests
+// between them. What is needed is taken as far as it goes, the rest of the step
+// only where the disk has all of it: other programs write there too.
+func (j *Journal) extend(s *store, need, step, slice int64, rest func(took time.Duration) bool) error {
 	// A descriptor of its own: Run may be here while the leader replaces the store.
 	f, err := os.OpenFile(s.path, os.O_RDWR, 0)
 	if err != nil {
-		return 0, err
+		return fmt.Errorf("%w: %w", errReplaced, err)
 	}
 	defer f.Close()
+	if step, err = j.allowed(s, step); err != nil {
+		return err
+	}
+	var full error
+	if left, known := diskLeft(f); known && left < step {
+		full = fmt.Errorf("%d KiB are left: %w", left>>10, unix.ENOSPC)
+		step = min(step, need)
+	}
+	for got := int64(0); got < step; {
+		start := time.Now()
+		gave, err := j.extendBy(s, f, min(slice, step-got), got < need)
+		if err != nil {
+			return err
+		}
+		if got += gave; got < step && !rest(time.Since(start)) {
+			return nil
+		}
+	}
+	return full
+}
+
+// allowed is how much of a step MaxSize allows.
+func (j *Journal) allowed(s *store, step int64) (int64, error) {
+	j.growing.Lock()
+	defer j.growing.Unlock()
+	if j.opts.MaxSize == 0 {
+		return step, nil
+	}
+	left := j.opts.MaxSize - s.limit.Load()
+	if left <= 0 {
+		return 0, fmt.Errorf("the file has reached its %d bytes", s.limit.Load())
+	}
+	return min(step, left), nil
+}
+
+// extendBy gives the file one slice. Greedy takes a part of it where the whole
+// cannot be had. bbolt does not write there before limit says so.
+func (j *Journal) extendBy(s *store, f *os.File, size int64, greedy bool) (int64, error) {
+	j.growing.Lock()
+	defer j.growing.Unlock()
 	if err := same(f, s.file); err != nil {
 		return 0, err
 	}
-	for size := step; got < step && size >= min(stepLeast, step); {
-		size = min(size, step-got)
-		failed := allocate(f, from+got, from+got+size)
-		if failed == nil {
-			got += size
-			continue
+	from := s.limit.Load()
+	if limit := j.opts.MaxSize; limit > 0 {
+		if size = min(size, limit-from); size <= 0 {
+			return 0, fmt.Errorf("the file has reached its %d bytes", limit)
 		}
-		if err = failed; !greedy {
-			break
-		}
-		size /= 2
 	}
-	if got == 0 {
+	err := allocate(f, from, from+size)
+	for err != nil {
+		// A fallocate that fails may keep what it got, of which nobody had any use.
+		if failed := f.Truncate(from); failed != nil {
+			return 0, errors.Join(err, failed)
+		}
+		if size /= 2; !greedy || size < stepLeast {
+			return 0, err
+		}
+		err = allocate(f, from, from+size)
+	}
+	if err := f.Sync(); err != nil {
 		return 0, err
 	}
-	if failed := f.Sync(); failed != nil {
-		return 0, failed
-	}
-	s.limit.Store(from + got)
-	return got, err
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	s.limit.Store(from + size)
+	j.spare += size
+	return size, nil
 }
+
+// errReplaced: the file to grow is not the store's any more.
+var errReplaced = errors.New("the file was replaced")
 
 // same tells that two descriptors are of one file.
 func same(a, b *os.File) error {
 	one, err := a.Stat()
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errReplaced, err)
 	}
 	two, err := b.Stat()
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errReplaced, err)
 	}
 	if !os.SameFile(one, two) {
-		return fmt.Errorf("%s was replaced: %w", a.Name(), fs.ErrInvalid)
+		return fmt.Errorf("%s: %w", a.Name(), errReplaced)
 	}
 	return nil
+}
+
+// diskLeft is what the file's disk has for us; unknown where it does not tell.
+func diskLeft(f *os.File) (left int64, known bool) {
+	var disk unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &disk); err != nil || disk.Blocks == 0 {
+		return 0, false
+	}
+	return int64(disk.Bavail) * int64(disk.Bsize), true
+}
+
+// copies tells file systems that write every block anew, or compress it: what
+// stat counts says nothing there, and zeros take no room.
+func copies(f *os.File) bool {
+	const zfs, bcachefs = 0x2fc12fc1, 0xca451a4e
+	var disk unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &disk); err != nil {
+		return false
+	}
+	switch int64(disk.Type) & 0xffffffff {
+	case unix.BTRFS_SUPER_MAGIC, zfs, bcachefs:
+		return true
+	}
+	return false
 }
 
 // allocate gives the file blocks between two places, written once, and makes it so
 // long.
 func allocate(f *os.File, from, to int64) error {
-	err := unix.Fallocate(int(f.Fd()), 0, from, to-from)
-	if err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
+	err := fallocate(f, from, to)
+	if err != nil && !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.ENOSYS) {
 		return err
 	}
 	return writeZeros(f, from, to)
+}
+
+// fallocate leaves what is there as it is.
+func fallocate(f *os.File, from, to int64) error {
+	for {
+		if err := unix.Fallocate(int(f.Fd()), 0, from, to-from); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
 }
 
 func writeZeros(f *os.File, from, to int64) error {
@@ -213,7 +321,7 @@ func writeZeros(f *os.File, from, to int64) error {
 }
 
 // furnish gives a store that was just opened its room, where an earlier life did
-// not leave it: a file without a hole has its blocks.
+// not leave it.
 func (j *Journal) furnish(s *store) error {
 	var used, free int64
 	err := s.view(func(tx *bbolt.Tx) error {
@@ -225,25 +333,51 @@ func (j *Journal) furnish(s *store) error {
 	if err != nil {
 		return err
 	}
-	info, err := s.file.Stat()
+	held, err := j.held(s, used)
 	if err != nil {
 		return err
 	}
-	const block = 512 // what a Stat_t counts in, whatever the file system's own
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && info.Size() > used && stat.Blocks*block >= info.Size() {
-		s.limit.Store(info.Size())
-		free += info.Size() - used
-	}
-	spare := free - j.reserve()
+	s.limit.Store(held)
+	reserve := j.reserve()
 	j.mu.Lock()
-	j.spare = spare
+	j.spare = free + held - used - reserve
+	spare := j.spare
 	j.mu.Unlock()
 	if spare < j.room.ahead {
 		// A file that cannot grow is told in Status.
 		_ = j.grow(s, j.room.ahead-spare)
 	}
+	s.bound()
 	return nil
 }
+
+// held is how long the file is as far as it has its blocks. The holes of a copy, or
+// of an earlier version, get theirs where the disk has them.
+func (j *Journal) held(s *store, used int64) (int64, error) {
+	// Run may be in the middle of a slice, for the store that this one replaces.
+	j.growing.Lock()
+	defer j.growing.Unlock()
+	info, err := s.file.Stat()
+	if err != nil {
+		return 0, err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || info.Size() <= used {
+		return used, nil
+	}
+	const block = 512 // what a Stat_t counts in, whatever the file system's own
+	holes := info.Size() - stat.Blocks*block
+	if holes <= 0 || copies(s.file) {
+		return info.Size(), nil
+	}
+	if left, known := diskLeft(s.file); known && left > holes && fallocate(s.file, 0, info.Size()) == nil {
+		return info.Size(), s.file.Sync()
+	}
+	return used, nil
+}
+
+// bound keeps bbolt within the blocks that the file has.
+func (s *store) bound() { s.db.MaxSize = int(min(s.limit.Load(), int64(^uint(0)>>1))) }
 
 // refused is what a request gets that may not use the reserve.
 func (j *Journal) refused() error {

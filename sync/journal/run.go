@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 )
 
@@ -31,6 +32,7 @@ func (j *Journal) Run(ctx context.Context) error {
 	snapshots, sweeps := time.NewTicker(snapshotEvery), time.NewTicker(sweepEvery)
 	defer snapshots.Stop()
 	defer sweeps.Stop()
+	told := ""
 	for {
 		var err error
 		select {
@@ -51,7 +53,12 @@ func (j *Journal) Run(ctx context.Context) error {
 		case <-sweeps.C:
 			err = j.Sweep(ctx)
 		}
-		if err != nil && ctx.Err() == nil {
+		// Once, however often it is tried: Status says it all the while.
+		switch {
+		case err == nil:
+			told = ""
+		case ctx.Err() == nil && told != err.Error():
+			told = err.Error()
 			j.log.Warn("journal: upkeep", "error", err)
 		}
 	}
@@ -98,10 +105,10 @@ func (j *Journal) flush(ctx context.Context) error {
 		j.mu.Unlock()
 		switch {
 		case notes > 0 || !ok:
-			if err := j.submit(ctx, &request{notes: snapshotRecords}); err != nil {
+			if err := j.submit(ctx, &request{notes: snapshotRecords, retry: true}); err != nil {
 				return err
 			}
-		case behind:
+		case behind && !j.scarce():
 			return j.snapshot(ctx)
 		default:
 			return nil
@@ -110,30 +117,56 @@ func (j *Journal) flush(ctx context.Context) error {
 }
 
 // snapshot moves the fresh marks to the state tree, a few at a time, and then
-// writes what opening need not count.
+// writes what opening need not count. The last part of the reserve is not for that.
 func (j *Journal) snapshot(ctx context.Context) error {
+	if j.scarce() && !j.isCovered() {
+		return j.refused()
+	}
+	return j.cover(ctx, marksPerCommit, math.MaxInt)
+}
+
+// isCovered tells that opening would have nothing to count.
+func (j *Journal) isCovered() bool {
 	j.mu.Lock()
-	same := j.next-1 == j.upto && len(j.notes) == 0
-	fresh := len(j.index.fresh)
-	j.mu.Unlock()
-	if same && fresh == 0 {
+	defer j.mu.Unlock()
+	return j.next-1 == j.upto && len(j.notes) == 0 && len(j.index.fresh) == 0
+}
+
+// cover moves the oldest fresh marks, so many at a time and altogether, and writes
+// the counts, also where not all of the marks could move.
+func (j *Journal) cover(ctx context.Context, each, most int) error {
+	if j.isCovered() {
 		return nil
 	}
-	if err := j.moveMarks(ctx, marksPerCommit); err != nil {
-		return err
+	moved := j.moveMarksBy(ctx, each, most)
+	if moved != nil && !errors.Is(moved, errFull) {
+		return moved
 	}
-	return j.submit(ctx, &request{ends: true, snapshot: true})
+	return errors.Join(moved, j.submit(ctx, &request{ends: true, snapshot: true}))
 }
 
 // moveMarks moves the marks that are fresh now to the state tree, so many in
-// each transaction.
+// each transaction, unless only the last part of the reserve is left for it.
 func (j *Journal) moveMarks(ctx context.Context, each int) error {
+	if j.scarce() {
+		return j.refused()
+	}
+	return j.moveMarksBy(ctx, each, math.MaxInt)
+}
+
+// moveMarksBy moves fewer at a time where there is not the room.
+func (j *Journal) moveMarksBy(ctx context.Context, each, most int) error {
 	j.mu.Lock()
-	fresh := len(j.index.fresh)
+	fresh := min(most, len(j.index.fresh))
 	j.mu.Unlock()
-	for ; fresh > 0; fresh -= each {
-		if err := j.submit(ctx, &request{ends: true, marks: each}); err != nil {
+	for fresh > 0 {
+		switch err := j.submit(ctx, &request{ends: true, marks: each}); {
+		case errors.Is(err, errFull) && each > 1:
+			each /= 2
+		case err != nil:
 			return err
+		default:
+			fresh -= each
 		}
 	}
 	return nil

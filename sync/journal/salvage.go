@@ -156,7 +156,7 @@ func (f *salvaged) bucket(l *layout, at bucketAt) (whole bool, err error) {
 			return nil
 		}
 		fixed := mend(raw, key)
-		if fixed == nil || f.take(fixed, key) != nil {
+		if fixed == nil || !asWritten(fixed) || f.take(fixed, key) != nil {
 			return damaged("a record cannot be read")
 		}
 		f.mended++
@@ -170,10 +170,8 @@ func (f *salvaged) allWhole() bool {
 }
 
 // scan looks for records in the file's bytes.
-func scan(f *os.File, found *salvaged) error {
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
+func scan(file io.ReaderAt, found *salvaged) error {
+	f := &patient{file: file}
 	in := bufio.NewReaderSize(f, 1<<20)
 	for {
 		window, err := in.Peek(headerLen)
@@ -203,7 +201,7 @@ func scan(f *os.File, found *salvaged) error {
 
 // peek gives the next n bytes without moving on; nil where there are fewer. Few
 // records are larger than the buffer, and they are read from the file.
-func peek(in *bufio.Reader, f *os.File, n int) []byte {
+func peek(in *bufio.Reader, f *patient, n int) []byte {
 	if n <= in.Size() {
 		raw, err := in.Peek(n)
 		if err != nil {
@@ -211,12 +209,11 @@ func peek(in *bufio.Reader, f *os.File, n int) []byte {
 		}
 		return raw
 	}
-	pos, err := f.Seek(0, io.SeekCurrent)
-	if err != nil || n > headerLen+maxPayload {
+	if n > headerLen+maxPayload {
 		return nil
 	}
 	raw := make([]byte, n)
-	if _, err := f.ReadAt(raw, pos-int64(in.Buffered())); err != nil {
+	if _, err := f.ReadAt(raw, f.at-int64(in.Buffered())); err != nil {
 		return nil
 	}
 	return raw

@@ -61,8 +61,11 @@ func TestAsideKeepsBothNames(t *testing.T) {
 	opts := options(t.TempDir())
 	j := open(t, opts)
 	for range 3 {
-		name, err := j.setAside()
+		name, err := j.asideName()
 		if err != nil {
+			t.Fatal(err)
+		}
+		if err := j.setAside(name); err != nil {
 			t.Fatal(err)
 		}
 		for _, path := range []string{j.path, filepath.Join(opts.Dir, name)} {

@@ -42,9 +42,13 @@ func (j *Journal) Status() Status {
 		s.Tallies = append(s.Tallies, t.Tally)
 	}
 	if j.unwritable != nil {
-		s.Problems = append(s.Problems, fmt.Sprintf("journal cannot be written: %v; free space or replace the storage, scans without network stay amber meanwhile", j.unwritable))
+		s.Problems = append(s.Problems, fmt.Sprintf("journal cannot be written: %v; %s, scans without network stay amber meanwhile", j.unwritable, remedy(j.unwritable, j.opts.Dir)))
 	}
-	if text := j.roomProblem(); text != "" {
+	if j.noDoubt != nil {
+		s.Problems = append(s.Problems, fmt.Sprintf("%s cannot be made: %v; %s: where a commit fails and usher dies after it, its scans may count as stored",
+			doubtName, j.noDoubt, remedy(j.noDoubt, j.opts.Dir)))
+	}
+	if text := j.growProblem(); text != "" {
 		s.Problems = append(s.Problems, text)
 	}
 	if j.dropped > 0 {

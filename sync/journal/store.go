@@ -86,7 +86,11 @@ func openStore(path string, opts storeOptions) (*store, error) {
 				if err != nil || opts.create {
 					return s.file, err
 				}
-				return s.file, errors.Join(lock(s.file, opts.readOnly), inspect(s.file))
+				// Only what nobody writes to is looked at: a live one would seem damaged.
+				if err := lock(s.file, opts.readOnly); err != nil {
+					return s.file, err
+				}
+				return s.file, inspect(s.file)
 			},
 		})
 		return err

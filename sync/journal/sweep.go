@@ -1,7 +1,10 @@
 package journal
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"usher/scanner"
@@ -23,6 +26,7 @@ func (j *Journal) Sweep(ctx context.Context) error {
 	if j.readOnly || j.opts.Clock == nil {
 		return nil
 	}
+	j.forgetMoved(j.ages())
 	// What is pruned must be in the tallies before.
 	if err := j.snapshot(ctx); err != nil {
 		return err
@@ -244,21 +248,23 @@ func (j *Journal) sweepHistory(ctx context.Context, a ages) error {
 // last record, unless it is to stay.
 func (j *Journal) prune(ctx context.Context, seqs []uint64, tallied bool) error {
 	for len(seqs) > 0 {
-		part := seqs[:min(pruneChunk, len(seqs))]
-		seqs = seqs[len(part):]
-		err := j.submit(ctx, &request{ends: true, apply: func(b *batch) error {
-			var gone []uint64
-			for _, seq := range part {
-				pruned, err := b.pruneRecord(seq)
-				if err != nil {
-					return fatal(err)
+		chunk := seqs[:min(pruneChunk, len(seqs))]
+		seqs = seqs[len(chunk):]
+		err := inParts(chunk, func(part, _ []uint64) error {
+			return j.submit(ctx, &request{ends: true, apply: func(b *batch) error {
+				var gone []uint64
+				for _, seq := range part {
+					pruned, err := b.pruneRecord(seq)
+					if err != nil {
+						return fatal(err)
+					}
+					if pruned {
+						gone = append(gone, seq)
+					}
 				}
-				if pruned {
-					gone = append(gone, seq)
-				}
-			}
-			return fatal(b.forget(gone, tallied))
-		}})
+				return fatal(b.forget(gone, tallied))
+			}})
+		})
 		if err != nil {
 			return err
 		}
@@ -284,31 +290,46 @@ func (b *batch) pruneRecord(seq uint64) (bool, error) {
 }
 
 func (j *Journal) sweepAttempts(ctx context.Context, a ages) error {
+	old := j.oldAttempts(a)
+	for len(old) > 0 {
+		part := old[:min(pruneChunk, len(old))]
+		old = old[len(part):]
+		err := j.submit(ctx, &request{ends: true, apply: func(b *batch) error {
+			for _, id := range part {
+				if err := b.removeAttempt(id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// oldAttempts gives those that nobody will use.
+func (j *Journal) oldAttempts(a ages) (old []uint64) {
 	j.mu.Lock()
-	var old []uint64
-	for _, list := range j.index.attempts {
-		for _, at := range list {
-			age, known := a.stamp.Since(at.At)
-			if !known {
-				// Of another boot: the wall clock decides, and one that went
-				// backwards tells nothing worth keeping.
-				age = max(a.stamp.Wall.Sub(at.At.Wall), at.At.Wall.Sub(a.stamp.Wall))
-			}
-			if age > attemptAge {
-				old = append(old, at.ID)
-			}
-		}
-	}
+	open := slices.Concat(slices.Collect(maps.Values(j.index.attempts))...)
 	j.mu.Unlock()
-	if len(old) == 0 {
-		return nil
-	}
-	return j.submit(ctx, &request{ends: true, apply: func(b *batch) error {
-		for _, id := range old {
-			if err := b.removeAttempt(id); err != nil {
-				return err
-			}
+	open = slices.DeleteFunc(open, func(at Attempt) bool {
+		age, known := a.since(at.At)
+		if !known {
+			// Of another boot: the wall clock decides, and one that went
+			// backwards tells nothing worth keeping.
+			age = a.stamp.Wall.Sub(at.At.Wall).Abs()
 		}
-		return nil
-	}})
+		if age > max(attemptAge, a.forget) {
+			old = append(old, at.ID)
+			return true
+		}
+		return false
+	})
+	slices.SortFunc(open, func(x, y Attempt) int { return cmp.Compare(x.ID, y.ID) })
+	for _, at := range open[:max(0, len(open)-maxAttempts)] {
+		old = append(old, at.ID)
+	}
+	return old
 }

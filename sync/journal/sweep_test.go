@@ -206,8 +206,9 @@ func TestAttemptsAreSwept(t *testing.T) {
 		return id
 	}
 	add(1)
-	c.advance(attemptAge - time.Minute)
+	c.advance(opts.ForgetAfter - time.Minute)
 	second := add(1)
+	sweep(t, j) // what the vendor says may speak of the first for as long as a mark lives
 	c.advance(2 * time.Minute)
 	closeAndCheck(t, j)
 	j = open(t, opts)
@@ -231,10 +232,39 @@ func TestAttemptsAreSwept(t *testing.T) {
 	if next := add(2); next <= second {
 		t.Errorf("attempt id %d after %d", next, second)
 	}
-	c.reboot("boot-2", time.Hour, true)
+	for _, later := range []time.Duration{0, opts.ForgetAfter} {
+		c.reboot("boot-2", time.Hour+later, true)
+		sweep(t, j)
+		if got := j.Attempts(scope, code(2)); (len(got) == 0) != (later > 0) {
+			t.Errorf("attempts of an earlier boot, %v later: %+v", later, got)
+		}
+	}
+}
+
+// TestAttemptsAreBounded: a vendor that never answers must not fill the memory.
+func TestAttemptsAreBounded(t *testing.T) {
+	opts := options(stateDir(t))
+	j := open(t, opts)
+	const more = 150
+	err := j.submit(context.Background(), &request{apply: func(b *batch) error {
+		for id := uint64(1); id <= maxAttempts+more; id++ {
+			a := Attempt{ID: id, Scope: scope, Code: code(int(id)), Direction: scanner.Entry, At: opts.Clock.Now()}
+			if err := b.encode(bucketAttempts, kindAttempt, hintNone, seqKey(id), a); err != nil {
+				return err
+			}
+			b.effect(func(ix *index) { ix.addAttempt(a) })
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	sweep(t, j)
-	if got := j.Attempts(scope, code(2)); len(got) != 0 {
-		t.Errorf("attempts of an earlier boot: %+v", got)
+	if got := len(j.index.attemptOf); got != maxAttempts || len(j.index.attempts) != got {
+		t.Errorf("%d attempts of %d tickets, want %d", got, len(j.index.attempts), maxAttempts)
+	}
+	if len(j.Attempts(scope, code(more))) != 0 || len(j.Attempts(scope, code(more+1))) != 1 {
+		t.Error("it is not the oldest that went")
 	}
 }
 

@@ -32,6 +32,8 @@ type request struct {
 	// snapshot asks for the counts to be written, last for the end of life: no
 	// number stays reserved.
 	snapshot, last bool
+	// retry: it is Run's, which tries an unwritable journal again.
+	retry bool
 
 	// lead is sent true when the request is done, false when its caller is to
 	// commit what is queued.
@@ -50,6 +52,9 @@ func (j *Journal) submit(ctx context.Context, r *request) error {
 		return err
 	}
 	r.done = make(chan bool, 1)
+	if err := j.repair.refuses(r); err != nil {
+		return err
+	}
 	j.qmu.Lock()
 	if j.closed {
 		j.qmu.Unlock()
@@ -99,6 +104,7 @@ func (j *Journal) lead(own *request) {
 
 // commit writes the requests in one transaction. Only the leader calls it.
 func (j *Journal) commit(reqs []*request) {
+	broken := j.db == nil || j.failure != nil
 	err := j.ready()
 	if err == nil {
 		err = j.writeGrowing(reqs)
@@ -110,15 +116,27 @@ func (j *Journal) commit(reqs []*request) {
 			}
 		}
 	}
+	full := err != nil && j.db != nil && j.failure == nil && errors.Is(err, bolterrors.ErrMaxSizeReached)
+	j.repair.ended(broken, err, full)
+	if full && len(reqs) > 1 {
+		// One of them asks for too much: the others need not fail with it.
+		for _, r := range reqs {
+			j.commit([]*request{r})
+		}
+		return
+	}
 	j.mu.Lock()
 	first := j.unwritable == nil
-	j.unwritable = err
-	j.flying = 0
+	if j.flying = 0; !full {
+		j.unwritable = err
+	}
 	j.mu.Unlock()
 	if err == nil {
 		return
 	}
-	if first {
+	if full {
+		err = fmt.Errorf("%w: %w", errFull, err)
+	} else if first {
 		j.wake()
 	}
 	j.log.Error("journal: not stored", "error", err)
@@ -135,6 +153,7 @@ func (j *Journal) ready() error {
 	if j.db != nil && j.failure == nil {
 		return nil
 	}
+	j.repair.begins()
 	if errors.Is(j.failure, ErrDamaged) {
 		return j.rescue(j.failure)
 	}

@@ -32,9 +32,6 @@ const (
 	settled = 3
 	// tolerated is how many malformed calls in a row make the link offline.
 	tolerated = 3
-	// longestAsk bounds how long a vendor may ask to be left alone: nobody stands
-	// beside a device that a broken header has silenced.
-	longestAsk = 24 * time.Hour
 	// jitter spreads the probes of fifty devices that lost the same network.
 	jitter = 0.2
 )
@@ -167,7 +164,7 @@ func (l *Link) Failed(err error) {
 		return
 	}
 	l.st = Status{Since: now, Reason: l.reason(call)}
-	atOnce := l.fresh && call.Trouble != scanner.Throttled && call.Trouble != scanner.Denied
+	atOnce := l.fresh && call.Trouble != scanner.Throttled
 	l.fresh = false
 	if atOnce {
 		l.schedule(0)
@@ -177,8 +174,8 @@ func (l *Link) Failed(err error) {
 	l.signal()
 }
 
-// Kick asks for a probe now: the network came up, or a person wants it. It does
-// nothing while the link is online, and a vendor that asked to be left alone is.
+// Kick asks for a probe now, as a person wants it: also of a vendor that asked to
+// be left alone, once. It does nothing while the link is online.
 func (l *Link) Kick() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -189,6 +186,7 @@ func (l *Link) Kick() {
 		l.kicked = true
 		return
 	}
+	l.asked = time.Time{}
 	l.schedule(l.soon())
 	l.signal()
 }
@@ -302,7 +300,7 @@ func (l *Link) heed(call *scanner.CallError) {
 	if call.RetryAfter <= 0 {
 		return
 	}
-	if until := time.Now().Add(min(call.RetryAfter, longestAsk)); until.After(l.asked) {
+	if until := time.Now().Add(call.Rest()); until.After(l.asked) {
 		l.asked = until
 	}
 }

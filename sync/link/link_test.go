@@ -272,7 +272,6 @@ func TestRetryAfterIsHeeded(t *testing.T) {
 			t.Errorf("status %+v does not say when", st)
 		}
 		for range 10 {
-			l.Kick()
 			l.Failed(trouble(scanner.Silent))
 			settle(29 * time.Second)
 		}
@@ -316,17 +315,52 @@ func TestRetryAfterOfAProbe(t *testing.T) {
 	})
 }
 
-func TestThrottledAndDeniedAreNotProbedAtOnce(t *testing.T) {
-	for _, kind := range []scanner.Trouble{scanner.Throttled, scanner.Denied} {
+// Only a quota lasts for hours: a maintenance page's guess does not.
+func TestRetryAfterOfAnythingButAQuotaIsShort(t *testing.T) {
+	for _, kind := range []scanner.Trouble{scanner.Failing, scanner.Silent, scanner.Nonsense, scanner.Denied, scanner.Malformed} {
+		v := &vendor{err: &scanner.CallError{Trouble: kind, Status: 503, RetryAfter: 24 * time.Hour, Err: errors.New("maintenance")}}
+		bubble(t, v, func(t *testing.T, l *link.Link) {
+			v.is(0, nil)
+			settle(5*time.Minute - time.Second)
+			wantOnline(t, l, false)
+			settle(time.Second)
+			wantOnline(t, l, true)
+		})
+	}
+}
+
+// A person's word outweighs the vendor's wish, once.
+func TestKickInSpiteOfRetryAfter(t *testing.T) {
+	quota := &scanner.CallError{Trouble: scanner.Throttled, Status: 429, RetryAfter: time.Hour, Err: errors.New("quota")}
+	v := &vendor{err: quota}
+	bubble(t, v, func(t *testing.T, l *link.Link) {
+		settle(10 * time.Minute)
+		v.probes()
+		l.Kick()
+		settle(10 * time.Minute)
+		if n := len(v.probes()); n != 1 {
+			t.Errorf("%d probes after a kick, want 1", n)
+		}
+		v.is(0, nil)
+		l.Kick()
+		synctest.Wait()
+		wantOnline(t, l, true)
+	})
+}
+
+// A call that is denied by itself must not keep the gate offline: the probe tells
+// at once. A quota is no such thing.
+func TestDeniedIsProbedAtOnceAndThrottledIsNot(t *testing.T) {
+	for kind, want := range map[scanner.Trouble]int{scanner.Throttled: 0, scanner.Denied: 1} {
 		t.Run(string(kind), func(t *testing.T) {
 			v := &vendor{}
 			bubble(t, v, func(t *testing.T, l *link.Link) {
 				v.probes()
 				v.is(0, trouble(kind))
 				l.Failed(trouble(kind))
-				settle(900 * time.Millisecond)
-				if n := len(v.probes()); n != 0 {
-					t.Errorf("%d probes at once", n)
+				settle(700 * time.Millisecond)
+				if n := len(v.probes()); n != want {
+					t.Errorf("%d probes at once, want %d", n, want)
 				}
 				settle(10 * time.Minute)
 				if n := len(v.probes()); n < 15 || n > 40 {

@@ -29,7 +29,7 @@ func (l *Link) reason(call *scanner.CallError) string {
 	case scanner.Throttled:
 		text = "the vendor wants fewer calls"
 	case scanner.Denied:
-		text = "the vendor refuses the sign-in; check user, password and permissions"
+		text = "the vendor refuses the sign-in or this call; check user, password and permissions"
 	case scanner.Malformed:
 		text = "the vendor calls the questions wrong"
 	default:

@@ -117,7 +117,7 @@ func (l *Lists) after(err error) time.Duration {
 	if err != nil {
 		wait = min(retryMax, retryMin<<min(l.failures, 10))
 		l.failures++
-		wait = max(wait, scanner.CallErrorOf(err).RetryAfter)
+		wait = max(wait, scanner.CallErrorOf(err).Rest())
 	} else {
 		l.failures = 0
 	}

@@ -238,7 +238,7 @@ func explain(call *scanner.CallError) error {
 	case scanner.Throttled:
 		text = "the vendor wants fewer calls"
 	case scanner.Denied:
-		text = "the vendor refuses the sign-in; check user, password and permissions"
+		text = "the vendor refuses the sign-in or this call; check user, password and permissions"
 	case scanner.Malformed:
 		text = "the vendor calls the upload wrong"
 	default:
@@ -250,8 +250,8 @@ func explain(call *scanner.CallError) error {
 	if call.Err != nil {
 		text += ": " + call.Err.Error()
 	}
-	if call.RetryAfter > 0 {
-		text += fmt.Sprintf("; it asks to be left alone for %v", call.RetryAfter.Round(time.Second))
+	if asked := retryAfter(call); asked > 0 {
+		text += fmt.Sprintf("; it asks to be left alone for %v", asked.Round(time.Second))
 	}
 	return &trouble{text: text, call: call}
 }

@@ -177,6 +177,7 @@ func (d *drain) judge(b *batch, receipts []scanner.Receipt) []Settlement {
 		r := of[e.Seq]
 		if r.Delivery != scanner.Rejected && r.Delivery != scanner.Later {
 			d.reported.note(e.Seq, b.moves[i].At)
+			d.held.note(e.Seq, ticket(e.Code), b.moves[i].At)
 		}
 		s := Settlement{Seq: e.Seq, Detail: r.Detail}
 		switch {

@@ -123,6 +123,9 @@ func (u *Uploader) fit(window []Entry, spans []span, horizon time.Time) {
 			s.at = later(s.at, floor)
 		}
 		floor = s.at
+		if next, ok := u.held.after(window[i].Seq, ticket(window[i].Code)); ok && !s.sure {
+			s.at = earlier(s.at, next)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package upload_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -82,5 +83,50 @@ func TestTimes(t *testing.T) {
 	clock.boot, clock.off = "six", 0
 	if at = times(); at[code(21)].Before(at[code(20)]) {
 		t.Errorf("a later scan at %v, before %v", at[code(21)], at[code(20)])
+	}
+}
+
+// An entry that was parked comes back when the vendor has the ticket's exit
+// already. Its time is not known for certain, and must not lie behind the exit.
+func TestRequeuedEntryStaysBeforeTheTicketsLaterMovement(t *testing.T) {
+	clock := newClock()
+	b := openBook(t, t.TempDir(), clock)
+	v := &vendor{}
+	u := newUploader(b, v, clock)
+	upload := func() {
+		t.Helper()
+		if _, err := u.Now(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	clock.boot, clock.off = "two", 0 // never known
+	clock.pass(time.Minute)
+	entry := b.admit(t, clock, 1)
+	v.answer = func(_ context.Context, _ int, batch []scanner.Movement) ([]scanner.Receipt, error) {
+		return all(batch, scanner.Rejected), nil
+	}
+	upload()
+	v.answer = nil
+	b.wantFate(t, entry, scanner.FateParked)
+
+	// The wall clock is stepped back by half an hour, and the holder leaves.
+	clock.off = -30 * time.Minute
+	clock.pass(time.Minute)
+	b.admit(t, clock, 1, func(rec *scanner.Record) { rec.Direction = scanner.Exit })
+	for n := range 5 {
+		clock.pass(time.Minute)
+		b.admit(t, clock, 10+n)
+		upload()
+	}
+	left := v.sent()[1][0].At
+
+	if err := b.Requeue(t.Context(), entry, "Ann"); err != nil {
+		t.Fatal(err)
+	}
+	upload()
+	calls := v.sent()
+	last := calls[len(calls)-1][0]
+	if last.Seq != entry || last.At.After(left) {
+		t.Errorf("the entry (%d) at %v, behind the exit at %v", last.Seq, last.At, left)
 	}
 }

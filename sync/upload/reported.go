@@ -22,6 +22,9 @@ func (l *reported) note(seq uint64, at time.Time) {
 	if i > 0 && !(*l)[i-1].at.Before(at) {
 		return
 	}
+	if i < len(*l) && (*l)[i].seq == seq && !(*l)[i].at.Before(at) {
+		return
+	}
 	end := i
 	for end < len(*l) && !(*l)[end].at.After(at) {
 		end++

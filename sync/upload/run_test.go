@@ -99,6 +99,21 @@ func TestBackoffHasFullJitterAndNoEnd(t *testing.T) {
 	})
 }
 
+// Only a quota lasts for hours: a maintenance page's guess does not.
+func TestRetryAfterOfAMaintenancePageIsShort(t *testing.T) {
+	page := trouble(scanner.Failing, 503, true)
+	page.RetryAfter = 24 * time.Hour
+	v := &vendor{answer: refusing(page)}
+	beside(t, v, func(t *testing.T, b book, clock *handClock, u *upload.Uploader) {
+		b.admit(t, clock, 1)
+		u.Kick()
+		synctest.Wait()
+		if st := u.Status(); st.NextTryAt.Up != clock.Now().Up+5*time.Minute {
+			t.Errorf("next try at %v", st.NextTryAt.Up-clock.Now().Up)
+		}
+	})
+}
+
 func TestRetryAfterIsHeeded(t *testing.T) {
 	quota := trouble(scanner.Throttled, 429, false)
 	quota.RetryAfter = 7 * time.Minute

@@ -54,9 +54,6 @@ import (
 const (
 	defaultBatch   = 100
 	defaultTimeout = 30 * time.Second
-	// longestAsk bounds how long a vendor may ask to be left alone: nobody stands
-	// beside a device that a broken header has silenced.
-	longestAsk = 24 * time.Hour
 )
 
 // Options configure an Uploader. Journal, Vendor, Scope, Clock and the pauses
@@ -121,11 +118,12 @@ type Uploader struct {
 	wake  chan struct{}
 
 	// turn holds one token: one upload at a time. Its holder owns pauses,
-	// doubts, reported and certain.
+	// doubts, reported, held and certain.
 	turn     chan struct{}
 	pauses   *backoff.ExponentialBackOff
 	doubts   doubts
 	reported reported
+	held     held
 	// certain is what was certainly past when times were last told.
 	certain time.Time
 
@@ -402,9 +400,8 @@ func (u *Uploader) told(problem string, c Counts) {
 func (u *Uploader) draw() time.Duration { return rand.N(u.pauses.NextBackOff()) + 1 }
 
 func retryAfter(err error) time.Duration {
-	var call *scanner.CallError
-	if errors.As(err, &call) {
-		return min(call.RetryAfter, longestAsk)
+	if call, ok := errors.AsType[*scanner.CallError](err); ok {
+		return call.Rest()
 	}
 	return 0
 }

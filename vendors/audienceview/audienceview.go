@@ -13,7 +13,9 @@
 //     judged by errorCodeId alone, never by key or name. Where errorDetails stands
 //     beside error:false, its id counts: such an answer admits nobody.
 //   - 401 or 403 without that body means that the token is dead: sign in again,
-//     ask once more; if it comes again, the user may not scan.
+//     ask once more. If it comes again, this one call is refused, by a firewall
+//     or for a right that the user lacks; other calls go on, and the same kind of
+//     call does not sign in for it again for 5 minutes.
 //   - After id 17 ("unanticipated error") the first call may have admitted the
 //     ticket. "Already scanned" to the same question a moment later is then no
 //     verdict: it may be our own.
@@ -53,6 +55,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"usher/scanner"
 	"usher/vendors/wire"
@@ -75,6 +78,9 @@ type Deps struct {
 	Environ []string
 	// Transport carries the requests; nil: the network.
 	Transport http.RoundTripper
+	// Time is the moment at which the vendor's certificate must be valid; nil: the
+	// wall clock.
+	Time func() time.Time
 	// Observe learns the vendor's time.
 	Observe func(wire.Observation)
 	Log     *slog.Logger
@@ -126,7 +132,7 @@ func NewClient(raw map[string]any, deps Deps) (*Client, error) {
 		clock: clock,
 		log:   log,
 		http: wire.New(wire.Options{
-			Base: cfg.base, Version: deps.Version, Transport: deps.Transport, Clock: clock, Observe: deps.Observe,
+			Base: cfg.base, Version: deps.Version, Transport: deps.Transport, Time: deps.Time, Clock: clock, Observe: deps.Observe,
 		}),
 	}
 	c.session = &session{

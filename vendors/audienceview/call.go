@@ -27,23 +27,7 @@ func (c *Client) signedIn(ctx context.Context, op string, once func(context.Cont
 	err = once(ctx, c.authorization(token))
 	var refused *tokenRefused
 	if errors.As(err, &refused) {
-		first := refused.call
-		c.session.drop(token)
-		if token, err = c.session.token(ctx); err != nil {
-			call := *scanner.CallErrorOf(err)
-			call.MaybeSent = call.MaybeSent || first.MaybeSent
-			return &call
-		}
-		err = once(ctx, c.authorization(token))
-		if errors.As(err, &refused) {
-			call := *refused.call
-			call.MaybeSent = call.MaybeSent || first.MaybeSent
-			if call.Trouble != scanner.Denied {
-				return &call
-			}
-			call.Err = fmt.Errorf("AudienceView refuses a fresh sign-in (%w): see that the user of vendor.username may scan for this client; it is tried again in 5 minutes, or at once by `usher tickets refresh`", call.Err)
-			err = &barred{&call}
-		}
+		err = c.onceMore(ctx, op, token, refused.call, once)
 	}
 	var bar *barred
 	if errors.As(err, &bar) {
@@ -51,6 +35,55 @@ func (c *Client) signedIn(ctx context.Context, op string, once func(context.Cont
 		return bar.call
 	}
 	return err
+}
+
+// onceMore is the second try of a call whose first was refused with its token.
+func (c *Client) onceMore(ctx context.Context, op, token string, first *scanner.CallError, once func(context.Context, http.Header) error) error {
+	if bare(first) && c.session.inVain(op) {
+		return forbidden(first)
+	}
+	c.session.drop(token)
+	token, err := c.session.token(ctx)
+	if err != nil {
+		return alsoSent(first, err)
+	}
+	err = once(ctx, c.authorization(token))
+	var refused *tokenRefused
+	if errors.As(err, &refused) {
+		err = refused.call
+		if bare(refused.call) {
+			c.session.wasInVain(op)
+			err = forbidden(refused.call)
+		}
+	}
+	return alsoSent(first, err)
+}
+
+// bare tells a 401 or 403 without the vendor's own words.
+func bare(call *scanner.CallError) bool { return call.Trouble == scanner.Denied }
+
+// forbidden is the error of a call that gets a bare 401 or 403 though the sign-in
+// works. That may be a firewall's word on one odd code, or a right that the user
+// lacks: it says nothing of any other call.
+func forbidden(call *scanner.CallError) error {
+	out := *call
+	out.Err = fmt.Errorf("AudienceView takes the sign-in and refuses this call (%w): see that the user of vendor.username has the right to it, and that no firewall on the way blocks it", call.Err)
+	return &out
+}
+
+// alsoSent is the error of the second try: what the first may have done stays in
+// doubt.
+func alsoSent(first *scanner.CallError, err error) error {
+	if err == nil || !first.MaybeSent {
+		return err
+	}
+	call := *scanner.CallErrorOf(err)
+	call.MaybeSent = true
+	var bar *barred
+	if errors.As(err, &bar) {
+		return &barred{&call}
+	}
+	return &call
 }
 
 // ask makes one call and reads its whole answer into reply. The error is a

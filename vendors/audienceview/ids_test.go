@@ -102,8 +102,8 @@ func TestAlreadyScannedByTheCallThatFailed(t *testing.T) {
 	}
 }
 
-// 401 and 403 without the vendor's words: once more with a fresh token, then a
-// person must look.
+// 401 and 403 without the vendor's words: once more with a fresh token, then this
+// call is refused, and no other.
 func TestStatusRefusesToken(t *testing.T) {
 	for _, status := range []int{401, 403} {
 		v := newVenue(t, nil)
@@ -125,9 +125,12 @@ func TestStatusRefusesToken(t *testing.T) {
 		if call := scanner.CallErrorOf(err); err == nil || call.Trouble != scanner.Denied || call.MaybeSent {
 			t.Errorf("%d always: got %v", status, err)
 		}
-		before := v.server.Calls()
-		if err := v.client.Probe(t.Context()); err == nil || v.server.Calls() != before {
-			t.Errorf("%d: the vendor is asked on: %v", status, err)
+		signIns := v.sim.Calls("authenticate")
+		if err := v.client.Probe(t.Context()); err != nil || v.client.Status().Problem != "" {
+			t.Errorf("%d: another call: %v, problem %q", status, err, v.client.Status().Problem)
+		}
+		if _, err := v.validate(t, "more000002"); scanner.CallErrorOf(err).Trouble != scanner.Denied || v.sim.Calls("authenticate") != signIns {
+			t.Errorf("%d at the next try: got %v after %d sign-ins more", status, err, v.sim.Calls("authenticate")-signIns)
 		}
 	}
 }

@@ -24,6 +24,9 @@ const (
 	signInTime = 10 * time.Second
 	// warnDays is when a password's end is worth a warning.
 	warnDays = 7
+	// vainTime is how long a call that a fresh sign-in did not help signs in no
+	// more on a bare 401 or 403.
+	vainTime = 5 * time.Minute
 )
 
 // session is the one sign-in that all calls share.
@@ -45,6 +48,8 @@ type session struct {
 	closed *lock
 	loaded bool
 	flying *flight
+	// vain is when a call, by its name, was last refused with a fresh token.
+	vain map[string]scanner.Stamp
 }
 
 // flight is one sign-in under way, for everybody who waits for it.
@@ -101,6 +106,9 @@ func (s *session) takeOff(forced bool) {
 	f := &flight{landed: make(chan struct{}), stop: stop}
 	s.flying = f
 	s.value, s.auth = "", ""
+	if forced {
+		s.vain = nil
+	}
 	go func() {
 		defer stop()
 		f.token, f.err = s.signIn(ctx, forced)
@@ -249,6 +257,32 @@ func (s *session) drop(token string) {
 	if s.value == token {
 		s.value, s.auth = "", ""
 	}
+}
+
+// wasInVain notes that a fresh sign-in did not help the call.
+func (s *session) wasInVain(op string) {
+	now := s.client.clock.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.vain == nil {
+		s.vain = map[string]scanner.Stamp{}
+	}
+	s.vain[op] = now
+}
+
+// inVain tells whether that is so recent that another sign-in is not worth it.
+// Where it is the token after all, another call, such as the next probe, finds it
+// out.
+func (s *session) inVain(op string) bool {
+	now := s.client.clock.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, ok := s.vain[op]
+	if !ok {
+		return false
+	}
+	passed, known := now.Since(at)
+	return known && passed < vainTime
 }
 
 // end forgets the token, and gives it for the farewell. A sign-in under way is

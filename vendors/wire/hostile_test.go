@@ -363,6 +363,33 @@ func TestWrongCertificates(t *testing.T) {
 	}
 }
 
+// A certificate is judged at the given time, whatever this device's clock shows.
+func TestCertificateTime(t *testing.T) {
+	day := 24 * time.Hour
+	issued := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	cert, pool, err := vendortest.Certificate(vendortest.Cert{Hosts: []string{"127.0.0.1"}, From: issued, Until: issued.Add(90 * day)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := secureServer(t, cert)
+	for at, want := range map[time.Time]string{
+		time.Unix(60, 0):           "set the clock",
+		issued.Add(-day):           "set the clock",
+		issued.Add(20 * day):       "",
+		issued.Add(91 * day):       "has run out",
+		issued.Add(20 * 365 * day): "has run out",
+	} {
+		c := wire.New(wire.Options{Base: base(t, "https://"+addr), Time: func() time.Time { return at }})
+		c.Trust(pool)
+		if want != "" {
+			unsent(t, c, want)
+		} else if a, err := c.Do(t.Context(), get("x")); err != nil || string(a.Body) != "{}" {
+			t.Errorf("at %v: %v", at, err)
+		}
+		c.HangUp()
+	}
+}
+
 // A TLS server that falls silent at any step of the handshake, or that speaks
 // plainly, got no call.
 func TestNoHandshake(t *testing.T) {

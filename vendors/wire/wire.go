@@ -66,6 +66,9 @@ type Options struct {
 	Version string
 	// Transport carries the requests; nil: one of [NewTransport].
 	Transport http.RoundTripper
+	// Time is the moment at which certificates must be valid; nil: the wall clock.
+	// A given Transport has its own.
+	Time func() time.Time
 	// Clock gives the stamps of observations.
 	Clock scanner.Clock
 	// Observe learns the vendor's time from answers that are truly the vendor's;
@@ -93,7 +96,9 @@ type Client struct {
 func New(o Options) *Client {
 	transport := o.Transport
 	if transport == nil {
-		transport = NewTransport()
+		own := NewTransport()
+		own.TLSClientConfig.Time = o.Time
+		transport = own
 	}
 	version := o.Version
 	if version == "" {

@@ -283,6 +283,36 @@ func TestObserve(t *testing.T) {
 	}
 }
 
+// leaps is a clock that leaps ahead whenever it is read.
+type leaps struct {
+	by time.Duration
+	up atomic.Int64
+}
+
+func (l *leaps) Now() scanner.Stamp {
+	return scanner.Stamp{Boot: "a", Up: time.Duration(l.up.Add(int64(l.by)))}
+}
+func (l *leaps) True(s scanner.Stamp) scanner.Instant { return scanner.Instant{At: s.Wall} }
+
+// A very slow round trip tells the time too, as well as it can.
+func TestObservationOfASlowTrip(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }))
+	defer server.Close()
+	for by, want := range map[time.Duration]int{29 * time.Second: 1, 31 * time.Second: 0} {
+		seen := 0
+		c := wire.New(wire.Options{Base: base(t, server.URL), Clock: &leaps{by: by}, Observe: func(wire.Observation) { seen++ }})
+		a, err := c.Do(t.Context(), get("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Vouch()
+		if seen != want {
+			t.Errorf("%v: %d observations, want %d", by, seen, want)
+		}
+		c.HangUp()
+	}
+}
+
 func TestPlainText(t *testing.T) {
 	for markup, want := range map[string]string{
 		"<div style='x'><div>INVALID TICKET</div></div>":                           "INVALID TICKET",

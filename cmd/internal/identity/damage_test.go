@@ -53,3 +53,28 @@ func TestAFIFOInTheFilesPlace(t *testing.T) {
 		t.Errorf("again %+v", again)
 	}
 }
+
+// TestASectorThatIsGone: what the disk does not give back comes back by no restart,
+// so the device goes on under a new id, and the file is kept.
+func TestASectorThatIsGone(t *testing.T) {
+	d := newDevice(t)
+	first := d.load()
+	path := filepath.Join(d.state, identity.FileName)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	// Its first bytes give EIO.
+	if err := os.Symlink("/proc/self/mem", path); err != nil {
+		t.Fatal(err)
+	}
+	got := d.load()
+	if !got.New || got.ID == first.ID || len(got.Notes) != 1 {
+		t.Errorf("got %+v", got)
+	}
+	if aside, err := filepath.Glob(path + ".damaged-*"); err != nil || len(aside) != 1 {
+		t.Errorf("kept aside: %v, %v", aside, err)
+	}
+	if again := d.load(); again.ID != got.ID || again.New {
+		t.Errorf("again %+v", again)
+	}
+}

@@ -114,7 +114,12 @@ func (id *Identity) settle(store store, here binding, o Options) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return id.renew(store, here, o)
 	case errors.Is(err, errDamaged):
-		aside, err := store.keepAside("damaged", raw, o.Now())
+		var aside string
+		if errors.Is(err, errUnreadable) {
+			aside, err = store.moveAside("damaged", o.Now())
+		} else {
+			aside, err = store.keepAside("damaged", raw, o.Now())
+		}
 		if err != nil {
 			return err
 		}

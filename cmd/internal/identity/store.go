@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"syscall"
 	"time"
 
 	"github.com/google/renameio/v2" // a file appears whole or not at all
@@ -16,6 +17,10 @@ import (
 
 // errDamaged says that the file is there and is not one of ours.
 var errDamaged = errors.New("damaged")
+
+// errUnreadable says that the disk does not give the file back any more, and will
+// not at any later start.
+var errUnreadable = fmt.Errorf("%w: it cannot be read off the disk", errDamaged)
 
 // file is what the state directory holds.
 type file struct {
@@ -48,7 +53,7 @@ func openStore(dir string) (store, error) {
 }
 
 // read gives the file and its bytes. Errors: fs.ErrNotExist, errDamaged (with the
-// bytes), or that the file cannot be read.
+// bytes), errUnreadable, or that the file cannot be read.
 func (s store) read() (file, []byte, error) {
 	if info, err := os.Stat(s.path()); err == nil && info.Mode()&fs.ModeType != 0 && !info.IsDir() {
 		return file{}, nil, errDamaged // reading a FIFO would wait for ever
@@ -56,6 +61,9 @@ func (s store) read() (file, []byte, error) {
 	raw, err := os.ReadFile(s.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return file{}, nil, err
+	}
+	if errors.Is(err, syscall.EIO) {
+		return file{}, nil, errUnreadable
 	}
 	if err != nil {
 		return file{}, nil, advise(err)
@@ -86,11 +94,26 @@ func (s store) write(f file) error {
 // keepAside stores the bytes of a file that is about to be replaced beside it and
 // gives the name. It never replaces another one kept before.
 func (s store) keepAside(why string, raw []byte, now time.Time) (string, error) {
+	return s.aside(why, now, func(path string) error { return s.put(path, raw) })
+}
+
+// moveAside renames a file that cannot be read and gives the name.
+func (s store) moveAside(why string, now time.Time) (string, error) {
+	return s.aside(why, now, func(path string) error {
+		if err := os.Rename(s.path(), path); err != nil {
+			return advise(err)
+		}
+		return nil
+	})
+}
+
+// aside has a name that nothing has filled.
+func (s store) aside(why string, now time.Time, fill func(path string) error) (string, error) {
 	name := fmt.Sprintf("%s.%s-%s", FileName, why, now.UTC().Format("20060102T150405Z"))
 	for n := 2; ; n++ {
 		path := filepath.Join(s.dir, name)
 		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-			return name, s.put(path, raw)
+			return name, fill(path)
 		} else if err != nil {
 			return "", advise(err)
 		}
