@@ -32,6 +32,8 @@ type device struct {
 	name  string
 	file  *os.File
 	probe syscall.RawConn
+	// tap takes a recording; nil: none is made.
+	tap func(raw []byte)
 
 	keys   keys
 	frames report.Framer
@@ -112,7 +114,11 @@ func (d *device) read(ctx context.Context, codes chan<- string) error {
 		case err != nil:
 			return d.gone(err)
 		}
-		d.heard(time.Now(), decode(buf[:n], wordSize), codes)
+		events := decode(buf[:n], wordSize)
+		if d.tap != nil {
+			d.tap(timeless(events))
+		}
+		d.heard(time.Now(), events, codes)
 	}
 }
 

@@ -67,6 +67,9 @@ type Driver struct {
 	root string
 	// was is what the numbered node was when it was first opened; empty: not yet.
 	was string
+	// head and tap take a recording; nil: none is made.
+	head func(key, value string)
+	tap  func(raw []byte)
 }
 
 // New checks the configuration. Its error joins every fault, each beginning
@@ -96,6 +99,14 @@ func New(cfg Config) (*Driver, error) {
 		return nil, errors.Join(faults...)
 	}
 	return &Driver{cfg: cfg, layout: layout, root: "/"}, nil
+}
+
+// Record has every read handed on, as events without their times (type and
+// code of two bytes, value of four, little-endian), and before that what the
+// head of a recording must tell to be replayed. It is for recordings of devices alone;
+// read is called by the goroutine that reads and must neither wait nor keep the bytes.
+func (d *Driver) Record(head func(key, value string), read func(raw []byte)) {
+	d.head, d.tap = head, read
 }
 
 // Source is the configured device: two scanners must not share one.
@@ -191,6 +202,10 @@ func (d *Driver) grab(node string) (*device, error) {
 		return nil, errors.Join(err, file.Close())
 	}
 	dev.opened = time.Now()
+	if dev.tap = d.tap; dev.tap != nil {
+		d.head("Transport", "evdev, recorded")
+		d.head("Layout", d.cfg.Layout)
+	}
 	return dev, nil
 }
 

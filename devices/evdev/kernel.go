@@ -65,6 +65,17 @@ func encode(events []event, word int) []byte {
 	return raw
 }
 
+// timeless is how recordings hold events: the same on every machine.
+func timeless(events []event) []byte {
+	var raw []byte
+	for _, e := range events {
+		raw = binary.LittleEndian.AppendUint16(raw, e.kind)
+		raw = binary.LittleEndian.AppendUint16(raw, e.code)
+		raw = binary.LittleEndian.AppendUint32(raw, uint32(e.value))
+	}
+	return raw
+}
+
 func ioctl(fd int, request uint, arg uintptr) error {
 	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), uintptr(request), arg); errno != 0 {
 		return errno

@@ -31,6 +31,7 @@ type pipe struct {
 	layout string
 	kernel *os.File
 	gone   bool
+	tap    func(raw []byte)
 }
 
 func (p *pipe) Open(context.Context) (scanner.Device, error) {
@@ -49,7 +50,12 @@ func (p *pipe) Open(context.Context) (scanner.Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newDevice("pipe", file, layout, testIdle)
+	device, err := newDevice("pipe", file, layout, testIdle)
+	if err != nil {
+		return nil, err
+	}
+	device.tap = p.tap
+	return device, nil
 }
 
 func (p *pipe) Unplug() error {
@@ -314,7 +320,14 @@ func TestRecordings(t *testing.T) {
 // are until then is what the pure parts say.
 func replay(t *testing.T, log devicetest.Log, whole bool) string {
 	t.Helper()
+	return replayTo(t, log, whole, nil)
+}
+
+// replayTo is replay with a recording made of it.
+func replayTo(t *testing.T, log devicetest.Log, whole bool, tap func(raw []byte)) string {
+	t.Helper()
 	p := newPipe(t)
+	p.tap = tap
 	if layout := log.Headers["Layout"]; layout != "" {
 		p.layout = layout
 	}
@@ -398,9 +411,7 @@ func writeStories(t *testing.T) {
 			after := time.Second
 			var data []byte
 			for _, e := range burst {
-				data = binary.LittleEndian.AppendUint16(data, e.kind)
-				data = binary.LittleEndian.AppendUint16(data, e.code)
-				data = binary.LittleEndian.AppendUint32(data, uint32(e.value))
+				data = append(data, timeless([]event{e})...)
 				if e == report1 {
 					log.Reads = append(log.Reads, devicetest.Read{After: after, Data: data})
 					data, after = nil, 2*time.Millisecond

@@ -42,6 +42,8 @@ type device struct {
 	name    string
 	handle  handle
 	decoder decoder
+	// tap takes a recording; nil: none is made.
+	tap func(raw []byte)
 	// spoilt: the code in hand began before anybody read it.
 	spoilt bool
 	// told is what a person should know of the scanner.
@@ -123,6 +125,9 @@ func (d *device) read(ctx context.Context, codes chan<- string) error {
 		now := time.Now()
 		switch {
 		case n > 0:
+			if d.tap != nil {
+				d.tap(buf[:n])
+			}
 			d.hand(codes, d.decoder.push(now, buf[:n]))
 		case wait >= 0 && limit >= wait:
 			d.hand(codes, d.decoder.silence())

@@ -105,6 +105,9 @@ type Driver struct {
 	// seen is the report descriptor last read: a device that a crash left without
 	// a driver shows none.
 	seen map[string][]byte
+	// head and tap take a recording; nil: none is made.
+	head func(key, value string)
+	tap  func(raw []byte)
 }
 
 // New checks the configuration. Its error joins every fault, each beginning
@@ -143,6 +146,13 @@ func New(cfg Config) (*Driver, error) {
 }
 
 func isID(id int) bool { return id >= 0 && id <= 0xffff }
+
+// Record has every read handed on, as the scanner sent it, and before that what the
+// head of a recording must tell to be replayed. It is for recordings of devices alone;
+// read is called by the goroutine that reads and must neither wait nor keep the bytes.
+func (d *Driver) Record(head func(key, value string), read func(raw []byte)) {
+	d.head, d.tap = head, read
+}
 
 // Source is the configured device: two scanners must not share one.
 func (d *Driver) Source() string {

@@ -191,9 +191,32 @@ func (d *Driver) explain(plugged []usbDevice, err error) error {
 	return fmt.Errorf("in use by another program, or unplugged this moment: %w", err)
 }
 
+// describe tells a recording what a replay must know of the interface.
+func (d *Driver) describe(i usbInterface) {
+	class := "03/00/00" // class, subclass and protocol
+	switch {
+	case i.keyboard:
+		class = "03/01/01"
+	case i.mouse:
+		class = "03/01/02"
+	}
+	d.head("Transport", fmt.Sprintf("USB HID %04x:%04x, recorded", d.cfg.VendorID, d.cfg.ProductID))
+	d.head("Interface", class)
+	d.head("Layout", d.cfg.Layout)
+	if i.raw != nil {
+		d.head("Descriptor", fmt.Sprintf("%x", i.raw))
+	}
+	if d.cfg.Mode != modeAuto {
+		d.head("Mode", d.cfg.Mode)
+	}
+}
+
 // device prepares what reads the opened scanner.
 func (d *Driver) device(h handle, i usbInterface) *device {
-	dev := &device{name: d.Source(), handle: h}
+	dev := &device{name: d.Source(), handle: h, tap: d.tap}
+	if d.tap != nil {
+		d.describe(i)
+	}
 	desc, err := report.Parse(i.raw)
 	if err != nil {
 		dev.advise("its report descriptor cannot be read, the usual layout is taken: " + err.Error())

@@ -44,6 +44,8 @@ type port struct {
 	line  *serial.Port
 	side  *os.File
 	probe syscall.RawConn // of side
+	// tap takes a recording; nil: none is made.
+	tap func(raw []byte)
 }
 
 // framer makes codes of bytes, as [report.Framer] does.
@@ -234,6 +236,9 @@ func (p *port) take(buf []byte, events int16) (int, error) {
 	n, err := p.line.Read(buf)
 	switch {
 	case n > 0:
+		if p.tap != nil {
+			p.tap(buf[:n])
+		}
 		return n, nil
 	case err != nil && !errors.Is(err, io.EOF):
 		return 0, fmt.Errorf("%s: %w (%v)", p.name, scanner.ErrUnplugged, err)

@@ -1,6 +1,8 @@
 package serial_test
 
 import (
+	"context"
+	"flag"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -14,6 +16,7 @@ import (
 	"usher/devices/devicetest"
 	"usher/devices/report"
 	"usher/devices/serial"
+	"usher/scanner"
 )
 
 // TestRecordings replays each recording of plain lines through the driver, over a
@@ -23,6 +26,8 @@ func TestRecordings(t *testing.T) {
 	if err != nil || len(logs) < 11 {
 		t.Fatalf("recordings: %d, %v", len(logs), err)
 	}
+	// The flag is of the tests inside of the package.
+	update := flag.Lookup("update").Value.String() == "true"
 	cuts := map[string]func([]byte) [][]byte{
 		"whole":        func(b []byte) [][]byte { return [][]byte{b} },
 		"byte by byte": func(b []byte) [][]byte { return slices.Collect(slices.Chunk(b, 1)) },
@@ -40,10 +45,18 @@ func TestRecordings(t *testing.T) {
 			if name == "byte by byte" && len(log.Bytes()) > 16<<10 {
 				continue // a system call a byte takes too long
 			}
+			if update && name != "whole" {
+				continue
+			}
 			t.Run(strings.TrimSuffix(filepath.Base(path), ".log")+" "+name, func(t *testing.T) {
 				t.Parallel()
 				got := devicetest.Codes(replay(t, log, cut))
 				golden := strings.TrimSuffix(path, ".log") + ".want"
+				if update {
+					if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
 				want, err := os.ReadFile(golden)
 				if err != nil {
 					t.Fatal(err)
@@ -63,7 +76,11 @@ func replay(t *testing.T, log devicetest.Log, cut func([]byte) [][]byte) []strin
 	t.Helper()
 	idle := serial.Defaults().Idle
 	pty := plug(t)
-	codes := read(t, mustOpen(t, newDriver(t, pty.Path())))
+	pulled, end := log.Headers["Ends"] == "unplugged", context.Canceled
+	if pulled {
+		end = scanner.ErrUnplugged
+	}
+	codes := readUntil(t, mustOpen(t, newDriver(t, pty.Path())), end)
 	oracle := report.Framer{Idle: idle}
 	now := time.Unix(1e9, 0)
 	var got []string
@@ -94,6 +111,18 @@ func replay(t *testing.T, log devicetest.Log, cut func([]byte) [][]byte) []strin
 			flush()
 		}
 		burst = append(burst, r.Data...)
+	}
+	if pulled {
+		// The scanner went away before the silence that would end a code.
+		if err := pty.WriteChunks(cut(burst)...); err != nil {
+			t.Fatal(err)
+		}
+		due += len(oracle.Push(now, burst))
+		collect()
+		if err := pty.Unplug(); err != nil {
+			t.Fatal(err)
+		}
+		return got
 	}
 	flush()
 	if len(codes) > 0 {

@@ -120,7 +120,12 @@ func Defaults() Config {
 }
 
 // Driver opens one configured port.
-type Driver struct{ cfg Config }
+type Driver struct {
+	cfg Config
+	// head and tap take a recording; nil: none is made.
+	head func(key, value string)
+	tap  func(raw []byte)
+}
 
 // New checks the configuration. Its error joins every fault, each beginning
 // with the key and a colon.
@@ -159,7 +164,19 @@ func (d *Driver) Open(ctx context.Context) (scanner.Device, error) {
 	if err != nil {
 		return nil, explain(d.cfg.Port, err)
 	}
+	if p.tap = d.tap; p.tap != nil {
+		d.head("Transport", fmt.Sprintf("serial at %d bit/s, recorded", d.cfg.Baud))
+		d.head("Protocol", d.cfg.Protocol)
+		d.head("Idle", d.cfg.Idle.String())
+	}
 	return p, nil
+}
+
+// Record has every read handed on, as the scanner sent it, and before that what the
+// head of a recording must tell to be replayed. It is for recordings of devices alone;
+// read is called by the goroutine that reads and must neither wait nor keep the bytes.
+func (d *Driver) Record(head func(key, value string), read func(raw []byte)) {
+	d.head, d.tap = head, read
 }
 
 // checkTalk finds a protocol that is none, and feedback that it cannot carry.

@@ -52,17 +52,26 @@ func plug(t *testing.T) *devicetest.Pty {
 // read runs an opened device until the test ends and gives its codes.
 func read(t *testing.T, device scanner.Device) <-chan string {
 	t.Helper()
+	return readUntil(t, device, context.Canceled)
+}
+
+// readUntil is read with an end that may be another than the test's.
+func readUntil(t *testing.T, device scanner.Device, end error) <-chan string {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	codes, ended := make(chan string, 4096), make(chan struct{})
 	go func() {
 		defer close(ended)
-		if err := device.Run(ctx, func(raw string) { codes <- raw }); !errors.Is(err, context.Canceled) {
+		if err := device.Run(ctx, func(raw string) { codes <- raw }); !errors.Is(err, end) {
 			t.Errorf("Run returned %v", err)
 		}
 	}()
 	t.Cleanup(func() {
-		cancel()
+		if end == context.Canceled {
+			cancel()
+		}
 		<-ended
+		cancel()
 	})
 	return codes
 }
