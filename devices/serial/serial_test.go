@@ -58,7 +58,8 @@ func read(t *testing.T, device scanner.Device) <-chan string {
 // readUntil is read with an end that may be another than the test's.
 func readUntil(t *testing.T, device scanner.Device, end error) <-chan string {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
+	// Not the test's own context, which ends before anything is cleaned up.
+	ctx, cancel := context.WithCancel(context.Background())
 	codes, ended := make(chan string, 4096), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -67,11 +68,14 @@ func readUntil(t *testing.T, device scanner.Device, end error) <-chan string {
 		}
 	}()
 	t.Cleanup(func() {
-		if end == context.Canceled {
-			cancel()
+		if end != context.Canceled {
+			select {
+			case <-ended:
+			case <-time.After(patience):
+			}
 		}
-		<-ended
 		cancel()
+		<-ended
 	})
 	return codes
 }
