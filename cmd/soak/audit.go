@@ -36,6 +36,13 @@ func (w *world) audit(b *books) []difference {
 	for _, text := range w.ledger.odd {
 		a.differs("", "%s", text)
 	}
+	// The files must say what the daemon said before they are completed.
+	a.graves()
+	whole := w.whole(b.rows)
+	if gone := len(whole) - len(b.rows); gone > 0 {
+		w.ledger.counts["records that gave way on a full disk"] = gone
+	}
+	b.rows = whole
 	for _, r := range b.rows {
 		if _, twice := a.byID[r.ID]; twice {
 			a.differs(r.Code, "id %s stands twice in the journal", r.ID)
@@ -51,7 +58,6 @@ func (w *world) audit(b *books) []difference {
 	a.vendorOnly()
 	a.times()
 	a.waits()
-	a.graves()
 	a.logged()
 	a.used()
 	return a.found

@@ -52,12 +52,14 @@ type ledger struct {
 	odd []string
 	// missed are the green lights that an export lacked, each told once.
 	missed map[string]bool
+	// exported are the rows of exports that were made while the run went on.
+	exported map[string]row
 	// waiting are the lanes that want to hear of their events.
 	waiting map[string]chan control.Event
 }
 
 func newLedger() *ledger {
-	return &ledger{seen: map[string]sighting{}, counts: map[string]int{}, missed: map[string]bool{}, waiting: map[string]chan control.Event{}}
+	return &ledger{seen: map[string]sighting{}, counts: map[string]int{}, missed: map[string]bool{}, exported: map[string]row{}, waiting: map[string]chan control.Event{}}
 }
 
 // lane gives the channel on which a lane hears of events on its scanner.

@@ -190,9 +190,10 @@ func (w *world) exportNow(ctx context.Context, _ *rand.Rand) error {
 // exportHolds checks an export that was made while the daemon ran.
 func (w *world) exportHolds(rows []row, began time.Time) {
 	have := map[string]bool{}
-	for _, r := range rows {
+	for _, r := range w.whole(rows) {
 		have[r.ID] = true
 	}
+	w.ledger.keep(rows)
 	w.ledger.mu.Lock()
 	var missing []sighting
 	for id, s := range w.ledger.seen {
