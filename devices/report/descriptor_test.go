@@ -149,6 +149,7 @@ func TestPOSReports(t *testing.T) {
 		}
 		return reads
 	}
+	full := strings.Repeat("x", 55) + "?"
 	plain := func(code string) []byte {
 		return append([]byte{1}, append([]byte(code), make([]byte, 16-len(code))...)...)
 	}
@@ -170,6 +171,8 @@ func TestPOSReports(t *testing.T) {
 		"the second part late":       {FallbackPOS(64), []read{{0, part("]Q1", "AAAA", 's', true)}, {600 * time.Millisecond, part("]Q1", "BBBB", 's', false)}}, []string{"\x00AA\x00", "BBBB"}},
 		"the second part of another": {FallbackPOS(64), []read{{0, part("]Q1", "AAAA", 's', true)}, {0, part("]L0", "BBBB", 's', false)}}, []string{"\x00AA\x00", "BBBB"}},
 		"one byte later":             {FallbackPOS(64), []read{{0, func() []byte { r := make([]byte, 64); copy(r, "\x02\x08\x00]Q1TICKET-1"); return r }()}}, []string{"TICKET-1"}},
+		"one byte later, to the end": {FallbackPOS(64), []read{{0, func() []byte { r := make([]byte, 64); copy(r, "\x02\x38\x00]Q1"+full); return r }()}}, []string{full}},
+		"a middle that looks asked":  {FallbackPOS(64), []read{{0, part("]Q1", "AA", 's', true)}, {0, part("]Q1", "BB", '?', true)}, {0, part("]Q1", "CC", 's', false)}}, []string{"AABBCC"}},
 		"62 bytes":                   {FallbackPOS(62), []read{{0, func() []byte { r := part("]Q1", "AB", 1, false)[:62]; return r }()}, {0, part("]Q1", "CD", 0, false)[:62]}}, []string{"ABCD"}},
 	}
 	for name, tt := range tests {

@@ -118,7 +118,9 @@ func (a *Assembler) Push(at time.Time, report []byte) []string {
 		return nil
 	}
 	symbology, data := l.read(report)
-	if reply(symbology) || l.kind.size > 0 && l.kind.in(report) == '?' {
+	// What goes on a code is of it, whatever byte stands where the maker's code
+	// identifier would: a code without its middle is another code.
+	if goesOn := a.parts && symbology == a.symbology; !goesOn && (reply(symbology) || l.kindOf(report) == '?') {
 		return nil
 	}
 	var codes []string
@@ -169,10 +171,7 @@ func (a *Assembler) Silence() []string {
 
 // read gives the AIM identifier and the data of a report.
 func (p POS) read(report []byte) (symbology string, data []byte) {
-	shift := 0
-	if p.shifts && len(report) > 3 && report[2] != ']' && report[3] == ']' {
-		shift = 1
-	}
+	shift := p.shift(report)
 	var aim []byte
 	for _, c := range p.symbology {
 		if at := c.offset/8 + shift; at < len(report) {
@@ -185,6 +184,24 @@ func (p POS) read(report []byte) (symbology string, data []byte) {
 		return string(aim), bytes.TrimRight(data, "\x00")
 	}
 	return string(aim), data[:min(int(p.length.in(report)), len(data))]
+}
+
+// shift is how many bytes later than described the data begins.
+func (p POS) shift(report []byte) int {
+	if p.shifts && len(report) > 3 && report[2] != ']' && report[3] == ']' {
+		return 1
+	}
+	return 0
+}
+
+// kindOf is the maker's own code identifier; zero: the layout has none. It moves
+// with the data, whose last byte would be taken for it otherwise.
+func (p POS) kindOf(report []byte) byte {
+	at := p.kind.offset/8 + p.shift(report)
+	if p.kind.size == 0 || at >= len(report) {
+		return 0
+	}
+	return report[at]
 }
 
 // reply tells the AIM identifiers under which scanners answer commands.
