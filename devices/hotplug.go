@@ -108,7 +108,7 @@ func concerns(message []byte) bool {
 	for part := range bytes.SplitSeq(message, []byte{0}) {
 		if name, ok := strings.CutPrefix(string(part), "SUBSYSTEM="); ok {
 			switch name {
-			case "usb", "tty", "input", "hid", "hidraw", "leds":
+			case "usb", "tty", "input", "hid", "hidraw":
 				return true
 			}
 		}

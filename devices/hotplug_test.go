@@ -2,6 +2,7 @@ package devices
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -17,6 +18,7 @@ func TestConcerns(t *testing.T) {
 		"add@/devices/x\x00ACTION=add\x00SUBSYSTEM=tty\x00":   true,
 		"add@/devices/x\x00ACTION=add\x00SUBSYSTEM=input\x00": true,
 		"add@/devices/x\x00ACTION=add\x00SUBSYSTEM=block\x00": false,
+		"add@/devices/x\x00ACTION=add\x00SUBSYSTEM=leds\x00":  false,
 		"":                    false,
 		"libudev\x00anything": false,
 	} {
@@ -96,6 +98,45 @@ func TestAScannerThatComesIsOpenedAsSoonAsUdevAllows(t *testing.T) {
 		<-ended
 		if late := opened.Sub(came.Add(udev)); late < 0 || late > reopenSoon {
 			t.Errorf("opened %v after it was allowed", late)
+		}
+	})
+}
+
+// broken is a scanner that can be opened, and fails then. Both opening and
+// closing it are told by the kernel, the latter also a little later.
+type broken struct {
+	h     *Hotplug
+	opens *int
+}
+
+func (broken) Source() string { return "broken" }
+
+func (b broken) Open(context.Context) (scanner.Device, error) {
+	*b.opens++
+	b.h.tell()
+	return b, nil
+}
+
+func (b broken) Run(context.Context, func(string)) error {
+	time.Sleep(5 * time.Millisecond)
+	b.h.tell()
+	time.AfterFunc(100*time.Millisecond, b.h.tell)
+	return errors.New("no reports")
+}
+
+func TestAScannerThatFailsAtOnceIsNotOpenedForItsOwnEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, opens := NewHotplug(), 0
+		s := NewSupervisor(Scanner{Opener: broken{h, &opens}}, nil, nil, h, slog.New(slog.DiscardHandler))
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- s.Run(ctx) }()
+		h.tell()
+		time.Sleep(time.Minute)
+		cancel()
+		<-ended
+		if opens < 30 || opens > 60 {
+			t.Errorf("%d openings in a minute", opens)
 		}
 	})
 }

@@ -55,9 +55,12 @@ const (
 	reopenMax    = 1600 * time.Millisecond
 	reopenJitter = 0.2
 	// After a device came, it is tried for triedFor as often as every reopenSoon:
-	// the kernel tells of it before udev lets anybody open it.
+	// the kernel tells of it before udev lets anybody open it. No attempt follows
+	// another sooner.
 	reopenSoon = 50 * time.Millisecond
 	triedFor   = 2 * time.Second
+	// A scanner that stayed open this long works: what ends it then is news.
+	worksAfter = 2 * time.Second
 )
 
 // Judge is given one scanner's readings, one at a time and in order. What it
@@ -129,7 +132,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	var soon time.Time
 	for ctx.Err() == nil {
 		changed := s.hotplug.Changed()
-		err := s.attempt(ctx, retry.Reset, readings)
+		opened, err := s.attempt(ctx, readings)
 		if ctx.Err() != nil {
 			break
 		}
@@ -138,24 +141,42 @@ func (s *Supervisor) Run(ctx context.Context) error {
 			<-ctx.Done()
 			break
 		}
+		if !opened.IsZero() && time.Since(opened) >= worksAfter {
+			retry.Reset()
+		}
 		wait := retry.NextBackOff()
-		if time.Now().Before(soon) {
+		if opened.IsZero() && time.Now().Before(soon) {
 			wait = min(wait, reopenSoon)
+		}
+		pause(ctx, reopenSoon)
+		if !opened.IsZero() {
+			// Opening and closing a scanner are changes themselves, and no reason to
+			// try again: one that fails at once would be opened without an end.
+			pause(ctx, wait-reopenSoon)
+			continue
 		}
 		select {
 		case <-ctx.Done():
 		case <-changed:
 			soon = time.Now().Add(triedFor)
 			retry.Reset()
-		case <-time.After(wait):
+		case <-time.After(wait - reopenSoon):
 		}
 	}
 	return nil
 }
 
-// attempt opens the scanner once and reads it until it ends. A panic of the
-// driver is an error like any other.
-func (s *Supervisor) attempt(ctx context.Context, opened func(), readings chan<- scanner.Reading) (err error) {
+// pause waits, or until the context ends.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// attempt opens the scanner once and reads it until it ends, and tells when it was
+// opened; zero: it was not. A panic of the driver is an error like any other.
+func (s *Supervisor) attempt(ctx context.Context, readings chan<- scanner.Reading) (opened time.Time, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = panicError{value: r, stack: debug.Stack()}
@@ -163,9 +184,9 @@ func (s *Supervisor) attempt(ctx context.Context, opened func(), readings chan<-
 	}()
 	device, err := s.scanner.Opener.Open(ctx)
 	if err != nil {
-		return err
+		return opened, err
 	}
-	opened()
+	opened = time.Now()
 	s.hold(device)
 	defer s.hold(nil)
 	if s.turn(Connected, "") {
@@ -173,9 +194,9 @@ func (s *Supervisor) attempt(ctx context.Context, opened func(), readings chan<-
 	}
 	err = device.Run(ctx, func(raw string) { readings <- s.read(raw) })
 	if err == nil {
-		return errors.New("driver ended without a cause")
+		err = errors.New("driver ended without a cause")
 	}
-	return err
+	return opened, err
 }
 
 // hold keeps what is open within reach of signals.

@@ -173,6 +173,7 @@ func TestReopensForEverAndLogsOnce(t *testing.T) {
 
 func TestWaitsAreShortAgainAfterAGoodOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const open = 3 * time.Second
 		var plugged atomic.Bool
 		var attempts []time.Time
 		s, _ := supervise(func(context.Context) (scanner.Device, error) {
@@ -181,15 +182,18 @@ func TestWaitsAreShortAgainAfterAGoodOpen(t *testing.T) {
 			if !found {
 				return nil, syscall.ENOENT
 			}
-			return device(func(context.Context, func(string)) error { return scanner.ErrUnplugged }), nil
+			return device(func(context.Context, func(string)) error {
+				time.Sleep(open)
+				return scanner.ErrUnplugged
+			}), nil
 		}, ignore)
 		defer start(t, s)()
 		pass(time.Minute)
 		before := len(attempts)
 		plugged.Store(true)
-		pass(3 * time.Second)
-		good := attempts[before]
-		if gap := attempts[before+1].Sub(good); gap > 300*time.Millisecond {
+		pass(10 * time.Second)
+		unplugged := attempts[before].Add(open)
+		if gap := attempts[before+1].Sub(unplugged); gap > 300*time.Millisecond {
 			t.Errorf("%v between unplugging and the next attempt, want about 250ms", gap)
 		}
 	})
