@@ -91,6 +91,8 @@ func (h *Host) tell() {
 // and silent.
 func (h *Host) Run(ctx context.Context) error {
 	defer func() { _ = h.beeper.close() }() // silent already
+	// A crash in the middle of a pattern left its light lit and its tone on.
+	h.show(moment{})
 	for {
 		select {
 		case <-ctx.Done():
