@@ -64,8 +64,8 @@ const (
 )
 
 // Judge is given one scanner's readings, one at a time and in order. What it
-// says is shown by the scanner itself, where it can; false: there is nothing to
-// show.
+// says is shown by the scanner itself, where it can; false: it was no scan, which
+// the scanner shows as one to be looked at.
 type Judge func(context.Context, scanner.Reading) (scanner.Outcome, bool)
 
 // Supervisor keeps one scanner open: whatever ends it, it is opened again.
@@ -207,12 +207,12 @@ func (s *Supervisor) hold(device scanner.Device) {
 }
 
 // show lets the scanner tell the verdict to the hand, if it is still there.
-func (s *Supervisor) show(out scanner.Outcome) {
+func (s *Supervisor) show(signal scanner.Signal) {
 	s.mu.Lock()
 	device := s.device
 	s.mu.Unlock()
 	if signaller, ok := device.(scanner.Signaller); ok {
-		signaller.Signal(out.Signal())
+		signaller.Signal(signal)
 	}
 }
 
@@ -235,9 +235,13 @@ func (s *Supervisor) judgeAll(ctx context.Context, readings <-chan scanner.Readi
 			dropped++
 			continue
 		}
+		// Also what is no scan is answered: a scanner that waits for its host reads
+		// nothing more until then.
+		signal := scanner.SignalReview
 		if out, ok := s.judge(ctx, reading); ok {
-			s.show(out)
+			signal = out.Signal()
 		}
+		s.show(signal)
 	}
 	if dropped > 0 {
 		s.log.Warn("stopped before codes were judged; scan them again", "codes", dropped)

@@ -72,7 +72,7 @@ func supervise(open func(context.Context) (scanner.Device, error), judge devices
 	return devices.NewSupervisor(s, new(tick), judge, nil, slog.New(slog.NewTextHandler(log, nil))), log
 }
 
-// judging makes a judge that has nothing to show of what takes the readings.
+// judging makes a judge that has no verdict on what takes the readings.
 func judging(take func(context.Context, scanner.Reading)) devices.Judge {
 	return func(ctx context.Context, r scanner.Reading) (scanner.Outcome, bool) {
 		take(ctx, r)
@@ -515,7 +515,7 @@ func TestTheScannerShowsItsOwnVerdicts(t *testing.T) {
 		for signal := range h.shown {
 			got = append(got, signal)
 		}
-		want := []scanner.Signal{scanner.SignalAdmit, scanner.SignalRefuse, scanner.SignalReview, scanner.SignalRepeat}
+		want := []scanner.Signal{scanner.SignalAdmit, scanner.SignalRefuse, scanner.SignalReview, scanner.SignalRepeat, scanner.SignalReview}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("signals (-want +got):\n%s", diff)
 		}

@@ -125,7 +125,7 @@ func (d *device) read(ctx context.Context, codes chan<- string) error {
 // heard takes events.
 func (d *device) heard(now time.Time, events []event, codes chan<- string) {
 	text := d.keys.push(events)
-	if text == "" && !d.keys.typist.Pending() {
+	if text == "" && !d.keys.typist.Pending() && !d.keys.typist.Caps() {
 		return
 	}
 	d.last = now
@@ -172,11 +172,17 @@ func (d *device) next(ctx context.Context, buf []byte) (int, error) {
 // negative: nothing is.
 func (d *device) wait(at time.Time) time.Duration {
 	wait := d.frames.Wait(at)
-	if wait < 0 && d.keys.typist.Pending() {
+	switch {
+	case wait >= 0:
+		return wait
+	case d.keys.typist.Pending():
 		// A dead key alone: a person's, which must not become a part of the next code.
 		return max(0, d.last.Add(report.ByHand).Sub(at))
+	case d.keys.typist.Caps():
+		// The silence behind a code switches it off.
+		return max(0, d.last.Add(d.frames.Idle).Sub(at))
 	}
-	return wait
+	return -1
 }
 
 // late takes what came just before a deadline.

@@ -186,6 +186,22 @@ func TestSilenceEndsACode(t *testing.T) {
 	}
 }
 
+// TestCapsLockEndsWithTheSilence: one press turns the letters of one code around,
+// and not those of every later one.
+func TestCapsLockEndsWithTheSilence(t *testing.T) {
+	p := newPipe(t)
+	r := p.read()
+	must(t, p.send(concat(tap(kCaps), p.types("One\r"))...))
+	if got := r.next(); got != "oNE" {
+		t.Errorf("got %q", got)
+	}
+	time.Sleep(5 * testIdle)
+	must(t, p.send(p.types("Two\r")...))
+	if got := r.next(); got != "Two" {
+		t.Errorf("after silence: %q", got)
+	}
+}
+
 func TestUnpluggedInTheMiddleOfACode(t *testing.T) {
 	p := newPipe(t)
 	r := p.read()

@@ -192,7 +192,7 @@ func (k *keyboardDecoder) push(at time.Time, raw []byte) []string {
 		return nil
 	}
 	text := k.boot.Keys(mods, held)
-	if text == "" && !k.boot.Pending() {
+	if text == "" && !k.boot.Pending() && !k.boot.Caps() {
 		return nil
 	}
 	k.last = at
@@ -201,11 +201,17 @@ func (k *keyboardDecoder) push(at time.Time, raw []byte) []string {
 
 func (k *keyboardDecoder) wait(at time.Time) time.Duration {
 	wait := k.frames.Wait(at)
-	if wait < 0 && k.boot.Pending() {
+	switch {
+	case wait >= 0:
+		return wait
+	case k.boot.Pending():
 		// A dead key alone: a person's, which must not become a part of the next code.
 		return max(0, k.last.Add(report.ByHand).Sub(at))
+	case k.boot.Caps():
+		// The silence behind a code switches it off.
+		return max(0, k.last.Add(k.frames.Idle).Sub(at))
 	}
-	return wait
+	return -1
 }
 
 func (k *keyboardDecoder) silence() []string {

@@ -372,6 +372,22 @@ func TestALonelyDeadKey(t *testing.T) {
 	})
 }
 
+// TestCapsLockEndsWithTheSilence: one press turns the letters of one code around,
+// and not those of every later one.
+func TestCapsLockEndsWithTheSilence(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bus) {
+		o := b.read(us, zebra("1-1", 5, "A"), nil, nil)
+		<-o.handle.asked
+		o.handle.send([]byte{0, 0, 0x39, 0, 0, 0, 0, 0})
+		o.handle.send(make([]byte, 8))
+		o.typeKeys("One\r")
+		time.Sleep(time.Second)
+		o.typeKeys("Two\r")
+		time.Sleep(time.Second)
+		want(t, o.stop(), "oNE", "Two")
+	})
+}
+
 // TestAnUnknownDeviceIsToldByItsReports: after a crash nothing describes it.
 func TestAnUnknownDeviceIsToldByItsReports(t *testing.T) {
 	d := usb{port: "1-2", vendor: 0x0c2e, product: 0x0b81, num: 7, interfaces: []face{{plainClass, ""}}}

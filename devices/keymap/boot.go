@@ -51,7 +51,10 @@ func (b *Boot) Keys(mods byte, keys []byte) string {
 // Pending tells that a dead key waits for the character it changes.
 func (b *Boot) Pending() bool { return b.typist.Pending() }
 
-// Silence gives what still waits for another key when none comes.
+// Caps tells that CapsLock is on.
+func (b *Boot) Caps() bool { return b.typist.Caps() }
+
+// Silence ends a code: it switches CapsLock off, and gives what still waits for another key when none comes.
 func (b *Boot) Silence() string { return b.typist.Silence() }
 
 func counts(keys []byte) (n [256]int) {

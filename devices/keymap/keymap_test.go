@@ -155,8 +155,17 @@ func TestForgetLetsKeysGo(t *testing.T) {
 	typist := NewTypist(layout(t, "fr"))
 	got := typist.Press(keyCapsLock) + typist.Press(0xe1) + typist.Press(0x2f)
 	typist.Forget()
-	if got += typist.Press(0x08) + typist.Silence(); got != "E" {
-		t.Errorf("typed %q, want E: CapsLock alone stays", got)
+	if got += typist.Press(0x08) + typist.Silence(); got != "e" {
+		t.Errorf("typed %q, want e", got)
+	}
+}
+
+// TestSilenceSwitchesCapsLockOff, and Enter does not.
+func TestSilenceSwitchesCapsLockOff(t *testing.T) {
+	typist := NewTypist(layout(t, "us"))
+	got := typist.Press(keyCapsLock) + typist.Press(0x04) + typist.Press(KeyEnter) + typist.Press(0x04) + typist.Silence() + typist.Press(0x04)
+	if got != "A\rAa" {
+		t.Errorf("typed %q", got)
 	}
 }
 

@@ -93,12 +93,21 @@ func (t *Typist) Release(key byte) string {
 // Pending tells that a dead key waits for the character it changes.
 func (t *Typist) Pending() bool { return t.dead != 0 }
 
-// Forget lets every key go, as where it is not known any more which are held.
-// CapsLock stays.
-func (t *Typist) Forget() { t.mods, t.number, t.dead = 0, nil, 0 }
+// Caps tells that CapsLock is on.
+func (t *Typist) Caps() bool { return t.caps }
 
-// Silence gives what still waits for another key when none comes.
-func (t *Typist) Silence() string { return t.flush() }
+// Forget lets every key go, as where it is not known any more which are held.
+// CapsLock goes off: the press that switches it off may be the one that was lost.
+func (t *Typist) Forget() { t.mods, t.number, t.dead, t.caps = 0, nil, 0, false }
+
+// Silence gives what still waits for another key when none comes. It switches
+// CapsLock off: a scanner that uses it does so for one code, and a press by
+// accident must not turn the letters of every later one around. Enter does not,
+// since some scanners press CapsLock again only after it.
+func (t *Typist) Silence() string {
+	t.caps = false
+	return t.flush()
+}
 
 func (t *Typist) flush() string {
 	if t.dead == 0 {
