@@ -177,7 +177,7 @@ func TestUdevUnderstandsTheRules(t *testing.T) {
 	if file >= "73" {
 		t.Error("too late for uaccess, which runs at 73")
 	}
-	token := regexp.MustCompile(`^(?:(?:ACTION|SUBSYSTEM|KERNEL|ENV\{[A-Z_]+\}|ATTRS?\{(?:idVendor|capabilities/snd)\})==|(?:GROUP|MODE|LABEL|GOTO|ENV\{[A-Z_]+\})=|(?:SYMLINK|RUN)\+=)"[^"]+"$`)
+	token := regexp.MustCompile(`^(?:(?:ACTION|SUBSYSTEM|KERNEL|ENV\{[A-Z_]+\}|ATTRS?\{(?:idVendor|id/bustype|id/vendor|capabilities/snd|capabilities/key)\})==|(?:GROUP|MODE|LABEL|GOTO|ENV\{[A-Z_]+\})=|(?:SYMLINK|RUN)\+=)"[^"]+"$`)
 	subsystems := map[string]bool{}
 	makers := map[string]bool{}
 	for line := range strings.Lines(read(t, file)) {
@@ -190,7 +190,7 @@ func TestUdevUnderstandsTheRules(t *testing.T) {
 				t.Errorf("not a rule: %s", part)
 			}
 		}
-		match := regexp.MustCompile(`^SUBSYSTEM=="(\w+)".*ATTRS?\{idVendor\}=="([^"]+)"`).FindStringSubmatch(line)
+		match := regexp.MustCompile(`^SUBSYSTEM=="(\w+)".*ATTRS?\{(?:idVendor|id/vendor)\}=="([^"]+)"`).FindStringSubmatch(line)
 		if match == nil {
 			continue
 		}
@@ -207,7 +207,11 @@ func TestUdevUnderstandsTheRules(t *testing.T) {
 			t.Errorf("no rule for %s", s)
 		}
 	}
-	for _, rule := range []string{`SUBSYSTEM=="leds", .*chgrp usher /sys%p/brightness`, `ATTRS{capabilities/snd}.*GROUP="usher"`} {
+	for _, rule := range []string{
+		`SUBSYSTEM=="leds", .*chgrp usher /sys%p/brightness`,
+		`ATTRS{capabilities/snd}=="[^"]+", ATTRS{capabilities/key}=="0", GROUP="usher"`,
+		`SUBSYSTEM=="input", .*ATTRS{id/bustype}=="0005", ATTRS{id/vendor}=="[^"]+", GROUP="usher"`,
+	} {
 		if !regexp.MustCompile(rule).MatchString(read(t, file)) {
 			t.Errorf("no rule %s", rule)
 		}

@@ -104,7 +104,7 @@ func ofInput(root string, n evdev.Node) Found {
 	const usb, bluetooth, at = 0x03, 0x05, 0x11
 	f := Found{
 		Driver: "evdev", Path: n.Path, Label: n.Name,
-		Problem: denied(n.Event, evdev.Access(filepath.Join(root, n.Event))),
+		Problem: deniedInput(n, evdev.Access(filepath.Join(root, n.Event))),
 		Scanner: hid.Maker(n.VendorID),
 		Stanza:  fmt.Sprintf("- { name: NAME, driver: evdev, path: %s, layout: us }", scalar(n.Path)),
 	}
@@ -136,6 +136,18 @@ func denied(node string, err error) string {
 		return fmt.Sprintf("%s: %v", node, err)
 	}
 	return fmt.Sprintf("%s: %v; add the service to group usher or install the udev rules", node, err)
+}
+
+// deniedInput is denied for an input device. The rules that come with usher do not
+// know every maker: where they would not help, it gives the one that does, for this
+// model alone.
+func deniedInput(n evdev.Node, err error) string {
+	if hid.Maker(n.VendorID) || !errors.Is(err, fs.ErrPermission) {
+		return denied(n.Event, err)
+	}
+	rule := fmt.Sprintf(`SUBSYSTEM=="input", KERNEL=="event*", ATTRS{id/bustype}=="%04x", ATTRS{id/vendor}=="%04x", ATTRS{id/product}=="%04x", GROUP="usher", MODE="0660", ENV{LIBINPUT_IGNORE_DEVICE}="1"`,
+		n.Bus, n.VendorID, n.ProductID)
+	return fmt.Sprintf("%s: %v; if it is a scanner, put this line into /etc/udev/rules.d/71-usher.rules and connect it again: %s", n.Event, err, rule)
 }
 
 // scalar writes a text as YAML, quoted only where it must be.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -40,7 +41,7 @@ type device struct {
 	tester *keymap.Tester
 	layout *keymap.Layout
 	told   atomic.Pointer[string]
-	// last is when a key last typed something.
+	// last is when a key last went down or up.
 	last time.Time
 	// spoilt: the code in hand began before anybody read it, or so soon after the
 	// opening that it may have.
@@ -125,11 +126,16 @@ func (d *device) read(ctx context.Context, codes chan<- string) error {
 // heard takes events.
 func (d *device) heard(now time.Time, events []event, codes chan<- string) {
 	text := d.keys.push(events)
-	if text == "" && !d.keys.typist.Pending() && !d.keys.typist.Caps() {
+	if text == "" && !slices.ContainsFunc(events, event.moves) {
 		return
 	}
 	d.last = now
-	framed := d.frames.Push(now, []byte(text))
+	var framed []string
+	if text == "" {
+		d.frames.Touch(now)
+	} else {
+		framed = d.frames.Push(now, []byte(text))
+	}
 	if now.Sub(d.opened) < quiet {
 		d.spoilt = d.wait(now) >= 0
 		return

@@ -37,6 +37,12 @@ type event struct {
 	value      int32
 }
 
+// moves tells that a key goes down or up: the kernel's repeat of a held one is
+// neither.
+func (e event) moves() bool {
+	return e.kind == evKey && (e.value == keyPressed || e.value == keyReleased)
+}
+
 // decode takes whole events out of what was read, for kernels whose longs have
 // so many bytes: 8, or 4 on 32-bit ARM.
 func decode(raw []byte, word int) []event {

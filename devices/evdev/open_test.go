@@ -44,6 +44,7 @@ func fake(t *testing.T, devices ...input) string {
 		write(dir+"capabilities/key", d.bits)
 		write(dir+"id/bustype", d.bus)
 		write(dir+"id/vendor", d.vendor)
+		write(dir+"id/product", "ab41")
 		write(fmt.Sprintf("dev/input/event%d", i), "")
 		if d.link != "" {
 			link := filepath.Join(root, "dev/input", d.link)
@@ -72,12 +73,12 @@ func TestPlugged(t *testing.T) {
 	must(t, err)
 	const phys = "usb-0000:00:14.0-1/input0"
 	want := []Node{
-		{"/dev/input/by-id/usb-Logitech_Mouse-event-mouse", "/dev/input/event1", "Logitech Mouse", phys, false, 3, 0x046d},
-		{"/dev/input/by-id/usb-Symbol_Scanner-event-kbd", "/dev/input/event2", "Symbol Scanner[2J", phys, true, 3, 0x05e0},
-		{"/dev/input/by-path/platform-i8042-serio-0-event-kbd", "/dev/input/event0", "AT Translated Set 2 keyboard", phys, true, 0x11, 1},
-		{"/dev/input/event3", "/dev/input/event3", "CT Scanner", phys, true, 5, 0},
-		{"/dev/input/event4", "/dev/input/event4", "Lid", phys, false, 0x19, 0},
-		{"/dev/input/event5", "/dev/input/event5", "Broken", phys, false, 0, 0},
+		{"/dev/input/by-id/usb-Logitech_Mouse-event-mouse", "/dev/input/event1", "Logitech Mouse", phys, false, 3, 0x046d, 0xab41},
+		{"/dev/input/by-id/usb-Symbol_Scanner-event-kbd", "/dev/input/event2", "Symbol Scanner[2J", phys, true, 3, 0x05e0, 0xab41},
+		{"/dev/input/by-path/platform-i8042-serio-0-event-kbd", "/dev/input/event0", "AT Translated Set 2 keyboard", phys, true, 0x11, 1, 0xab41},
+		{"/dev/input/event3", "/dev/input/event3", "CT Scanner", phys, true, 5, 0, 0xab41},
+		{"/dev/input/event4", "/dev/input/event4", "Lid", phys, false, 0x19, 0, 0xab41},
+		{"/dev/input/event5", "/dev/input/event5", "Broken", phys, false, 0, 0, 0xab41},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("plugged in (-want +got):\n%s", diff)

@@ -23,8 +23,8 @@ type Node struct {
 	Keys bool
 	// Bus is how it is attached, of linux/input.h: 3 USB, 5 Bluetooth, 0x11 AT.
 	Bus int
-	// VendorID is the bus's own id of the maker.
-	VendorID int
+	// VendorID and ProductID are the bus's own ids of the maker and the model.
+	VendorID, ProductID int
 }
 
 // Access tells why this process may not open a node; nil: it may.
@@ -53,6 +53,8 @@ func Plugged(root string) ([]Node, error) {
 		n.Bus = int(bus)
 		vendor, _ := strconv.ParseInt(read(dir, "id/vendor"), 16, 32)
 		n.VendorID = int(vendor)
+		product, _ := strconv.ParseInt(read(dir, "id/product"), 16, 32)
+		n.ProductID = int(product)
 		nodes = append(nodes, n)
 	}
 	slices.SortFunc(nodes, func(a, b Node) int { return strings.Compare(a.Path, b.Path) })

@@ -186,6 +186,28 @@ func TestSilenceEndsACode(t *testing.T) {
 	}
 }
 
+// TestKeysThatTypeNothingPutOffTheSilence, as a number's digits do, and what the
+// kernel repeats does not.
+func TestKeysThatTypeNothingPutOffTheSilence(t *testing.T) {
+	opens, err := newPipe(t).Open(t.Context())
+	must(t, err)
+	d, now := opens.(*device), time.Unix(1e9, 0)
+	defer d.file.Close()
+	d.heard(now, tap(kA, kB), nil)
+	for _, e := range []event{down(kAlt), down(kP0), up(kP0), down(kP6), up(kP6)} {
+		now = now.Add(testIdle / 2)
+		d.heard(now, []event{e, report1}, nil)
+		if w := d.wait(now); w != testIdle {
+			t.Errorf("%+v: wait is %v", e, w)
+		}
+	}
+	now = now.Add(testIdle / 2)
+	d.heard(now, []event{{evKey, kAlt, 2}, report1}, nil)
+	if w := d.wait(now); w != testIdle/2 {
+		t.Errorf("a repeat: wait is %v", w)
+	}
+}
+
 // TestCapsLockEndsWithTheSilence: one press turns the letters of one code around,
 // and not those of every later one.
 func TestCapsLockEndsWithTheSilence(t *testing.T) {

@@ -1,6 +1,7 @@
 package hid
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"sync/atomic"
@@ -172,7 +173,9 @@ type keyboardDecoder struct {
 	boot   *keymap.Boot
 	tester *keymap.Tester
 	frames report.Framer
-	// last is when a key last typed something.
+	// mods and held are what the last report told, last is when it changed.
+	mods byte
+	held []byte
 	last time.Time
 	// text is what the last self-test told, fresh that it was not passed on.
 	text  string
@@ -192,7 +195,14 @@ func (k *keyboardDecoder) push(at time.Time, raw []byte) []string {
 		return nil
 	}
 	text := k.boot.Keys(mods, held)
-	if text == "" && !k.boot.Pending() && !k.boot.Caps() {
+	// A report that some keyboards repeat all the time says nothing.
+	changed := mods != k.mods || !bytes.Equal(held, k.held)
+	k.mods, k.held = mods, held
+	if text == "" {
+		if changed {
+			k.last = at
+			k.frames.Touch(at)
+		}
 		return nil
 	}
 	k.last = at

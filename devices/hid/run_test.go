@@ -388,6 +388,27 @@ func TestCapsLockEndsWithTheSilence(t *testing.T) {
 	})
 }
 
+// TestASlowAltNumberIsNotCut: reports that type nothing yet are of the code, and
+// those that repeat the one before are not.
+func TestASlowAltNumberIsNotCut(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bus) {
+		o := b.read(us, zebra("1-1", 5, "A"), nil, nil)
+		<-o.handle.asked
+		o.typeKeys("AB")
+		for _, key := range []byte{0, 0x62, 0, 0x5e, 0, 0x5d, 0} {
+			time.Sleep(40 * time.Millisecond)
+			o.handle.send([]byte{keymap.LeftAlt, 0, key, 0, 0, 0, 0, 0})
+		}
+		for range 100 {
+			time.Sleep(40 * time.Millisecond)
+			o.handle.send(make([]byte, 8))
+		}
+		o.typeKeys("NEXT")
+		time.Sleep(time.Second)
+		want(t, o.stop(), "ABA", "NEXT")
+	})
+}
+
 // TestAnUnknownDeviceIsToldByItsReports: after a crash nothing describes it.
 func TestAnUnknownDeviceIsToldByItsReports(t *testing.T) {
 	d := usb{port: "1-2", vendor: 0x0c2e, product: 0x0b81, num: 7, interfaces: []face{{plainClass, ""}}}

@@ -160,6 +160,23 @@ func TestForgetLetsKeysGo(t *testing.T) {
 	}
 }
 
+// TestAnEndlessNumberIsNoCharacter, and the next one is.
+func TestAnEndlessNumberIsNoCharacter(t *testing.T) {
+	typist := NewTypist(layout(t, "us"))
+	number := func(digits int) string {
+		typist.Hold(LeftAlt)
+		for range digits - 2 {
+			typist.Press(keyPad0)
+		}
+		typist.Press(0x5e)
+		typist.Press(0x5d)
+		return typist.Hold(0)
+	}
+	if got := number(8) + number(9) + number(1000) + number(3); got != "A\x1b\x1bA" || cap(typist.number) > 2*maxNumber {
+		t.Errorf("typed %q, room for %d digits", got, cap(typist.number))
+	}
+}
+
 // TestSilenceSwitchesCapsLockOff, and Enter does not.
 func TestSilenceSwitchesCapsLockOff(t *testing.T) {
 	typist := NewTypist(layout(t, "us"))

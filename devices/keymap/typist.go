@@ -8,6 +8,10 @@ import (
 	"golang.org/x/text/unicode/norm"     // what a dead key makes of a letter
 )
 
+// maxNumber is how many digits a number typed with Alt may have. More are a key
+// that hangs, and must not fill the memory.
+const maxNumber = 8
+
 // Typist follows a keyboard's keys and gives the text they type. Enter is CR,
 // Tab is HT, and a key that types no character is ESC. It is pure and not safe
 // for concurrent use.
@@ -17,6 +21,8 @@ type Typist struct {
 	caps   bool
 	// number are the digits typed while Alt is held.
 	number []byte
+	// endless: the number has more digits than any character's.
+	endless bool
 	// dead waits for the character it changes; zero: none does.
 	dead rune
 	// us decodes Ctrl with keys that the layout gives to letters of its own.
@@ -49,10 +55,10 @@ func (t *Typist) Hold(mods byte) string {
 		return ""
 	}
 	typed := numbered(t.number)
-	if t.lossy && (len(t.number) < 3 || typed == '\r' || typed == '\n' || typed == '\t') {
+	if t.endless || t.lossy && (len(t.number) < 3 || typed == '\r' || typed == '\n' || typed == '\t') {
 		typed = Nothing
 	}
-	t.number = t.number[:0]
+	t.number, t.endless = t.number[:0], false
 	return t.flush() + string(typed)
 }
 
@@ -68,6 +74,10 @@ func (t *Typist) Press(key byte) string {
 	case key == keyNumLock, key == keyScroll:
 		return ""
 	case t.numbering() && digit(key) != 0:
+		if len(t.number) == maxNumber {
+			t.endless = true
+			return ""
+		}
 		t.number = append(t.number, digit(key))
 		return ""
 	}
@@ -98,7 +108,7 @@ func (t *Typist) Caps() bool { return t.caps }
 
 // Forget lets every key go, as where it is not known any more which are held.
 // CapsLock goes off: the press that switches it off may be the one that was lost.
-func (t *Typist) Forget() { t.mods, t.number, t.dead, t.caps = 0, nil, 0, false }
+func (t *Typist) Forget() { t.mods, t.number, t.endless, t.dead, t.caps = 0, nil, false, 0, false }
 
 // Silence gives what still waits for another key when none comes. It switches
 // CapsLock off: a scanner that uses it does so for one code, and a press by

@@ -30,7 +30,8 @@ type Framer struct {
 	// over says that the code outgrew MaxKept and was reported; the rest of it is
 	// dropped.
 	over bool
-	last time.Time
+	// last is when the scanner was last heard, typed when it last gave bytes.
+	last, typed time.Time
 	// hand: a person types this code.
 	hand bool
 }
@@ -38,10 +39,10 @@ type Framer struct {
 // Push takes the bytes of one read and returns the codes they complete, in
 // order. Empty codes (Enter alone, the LF of CR LF) are none.
 func (f *Framer) Push(at time.Time, read []byte) []string {
-	if f.Keyboard && len(f.kept) == 1 && at.Sub(f.last) > f.Idle {
+	if f.Keyboard && len(f.kept) == 1 && at.Sub(f.typed) > f.Idle {
 		f.hand = true
 	}
-	f.last = at
+	f.last, f.typed = at, at
 	var codes []string
 	for _, b := range read {
 		switch {
@@ -57,6 +58,11 @@ func (f *Framer) Push(at time.Time, read []byte) []string {
 	}
 	return codes
 }
+
+// Touch tells that the scanner goes on without giving bytes: a key goes up, or
+// Shift or a digit of a number down. Slow scanners take longer than Idle from one
+// character to the next.
+func (f *Framer) Touch(at time.Time) { f.last = at }
 
 // Wait tells how long the port must stay silent from at on until the code in
 // hand is complete; negative: no code is in hand.

@@ -151,6 +151,20 @@ func TestWait(t *testing.T) {
 }
 
 // TestAPersonTypes: a keyboard that is a real one gives whole codes, not letters.
+func TestATouchPutsOffTheSilence(t *testing.T) {
+	f := Framer{Idle: 100 * time.Millisecond, Keyboard: true}
+	now := time.Unix(1e9, 0)
+	f.Touch(now)
+	if w := f.Wait(now); w >= 0 {
+		t.Errorf("no code is in hand, and Wait is %v", w)
+	}
+	f.Push(now, []byte("AB"))
+	f.Touch(now.Add(80 * time.Millisecond))
+	if w := f.Wait(now.Add(90 * time.Millisecond)); w != 90*time.Millisecond {
+		t.Errorf("Wait is %v", w)
+	}
+}
+
 func TestAPersonTypes(t *testing.T) {
 	keys := func(text string, gap time.Duration) (reads []devicetest.Read) {
 		for i := range text {
