@@ -65,7 +65,7 @@ type Driver struct {
 	layout *keymap.Layout
 	// root is where sys and dev are: "/" on a device.
 	root string
-	// was is what the numbered node was when it was first opened; empty: not yet.
+	// was is what the numbered node was when it was first grabbed; empty: not yet.
 	was string
 	// head and tap take a recording; nil: none is made.
 	head func(key, value string)
@@ -124,8 +124,9 @@ func (d *Driver) Open(ctx context.Context) (scanner.Device, error) {
 		return nil, err
 	}
 	node, err := d.node()
+	var name string
 	if err == nil {
-		err = d.numbered()
+		name, err = d.numbered()
 	}
 	if err != nil {
 		return nil, d.explain(err)
@@ -134,13 +135,17 @@ func (d *Driver) Open(ctx context.Context) (scanner.Device, error) {
 	if err != nil {
 		return nil, d.explain(err)
 	}
+	// Only now: what could not be taken may have been another device.
+	if d.was == "" {
+		d.was = name
+	}
 	return dev, nil
 }
 
 // node is the device's file at present: links move when it is plugged in again.
 func (d *Driver) node() (string, error) {
 	if d.cfg.Path != "" {
-		return filepath.EvalSymlinks(d.cfg.Path)
+		return filepath.EvalSymlinks(filepath.Join(d.root, d.cfg.Path))
 	}
 	nodes, err := Plugged(d.root)
 	if err != nil {
@@ -165,22 +170,22 @@ func (d *Driver) node() (string, error) {
 
 // numbered refuses a path like /dev/input/event3 that has become another device:
 // numbers are given anew with every plugging in, and the next one may be somebody's
-// keyboard. Links stay with their device or with its socket.
-func (d *Driver) numbered() error {
+// keyboard. Links stay with their device or with its socket. The name is the
+// device's at present; empty: not known, or it does not matter.
+func (d *Driver) numbered() (name string, err error) {
 	if !strings.HasPrefix(d.cfg.Path, "/dev/input/event") {
-		return nil
+		return "", nil
 	}
 	nodes, _ := Plugged(d.root) // unreadable, nothing is known
 	at := slices.IndexFunc(nodes, func(n Node) bool { return n.Event == d.cfg.Path })
 	if at < 0 {
-		return nil
+		return "", nil
 	}
-	if is := nodes[at].Name; d.was == "" {
-		d.was = is
-	} else if is != d.was {
-		return fmt.Errorf("is another device now, %q and not %q; set path: to its link in /dev/input/by-id, or match: to its name", is, d.was)
+	is := nodes[at].Name
+	if d.was != "" && is != d.was {
+		return "", fmt.Errorf("is another device now, %q and not %q; set path: to its link in /dev/input/by-id, or match: to its name", is, d.was)
 	}
-	return nil
+	return is, nil
 }
 
 // grab opens the node and shuts everybody else out.

@@ -186,21 +186,34 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 func TestANumberMayBecomeAnotherDevice(t *testing.T) {
 	scanner, keyboard := input{"CT Scanner", keyboardBits, "0005", "0000", ""}, input{"Logitech K120", keyboardBits, "0003", "046d", ""}
 	d := driver(t, fake(t, scanner), func(c *Config) { c.Path = "/dev/input/event0" })
-	for range 2 {
-		must(t, d.numbered())
+	numbered := func(d *Driver) error {
+		_, err := d.numbered()
+		return err
 	}
+	// What could not be grabbed is not remembered: a plain file here.
+	d.root = fake(t, keyboard)
+	if _, err := d.Open(t.Context()); err == nil {
+		t.Fatal("a plain file was opened")
+	}
+	d.root = fake(t, scanner)
+	name, err := d.numbered()
+	if err != nil || name != "CT Scanner" {
+		t.Fatalf("after it: %q, %v", name, err)
+	}
+	d.was = name
+	must(t, numbered(d))
 	d.root = fake(t, keyboard)
 	want := `is another device now, "Logitech K120" and not "CT Scanner"; set path: to its link in /dev/input/by-id, or match: to its name`
-	if err := d.numbered(); err == nil || err.Error() != want {
+	if err := numbered(d); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	d.root = fake(t, scanner)
-	must(t, d.numbered())
+	must(t, numbered(d))
 
 	link := driver(t, fake(t, scanner), func(c *Config) { c.Path = "/dev/input/by-id/scanner" })
-	must(t, link.numbered())
+	must(t, numbered(link))
 	link.root = fake(t, keyboard)
-	must(t, link.numbered())
+	must(t, numbered(link))
 }
 
 func TestNewReportsEveryFault(t *testing.T) {
