@@ -2,6 +2,7 @@ package configs
 
 import (
 	"fmt"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -42,6 +43,9 @@ func (d *document) plain(path string, n *yaml.Node) (any, bool) {
 		return out, good
 	}
 	v, problem := scalar(n)
+	if strings.HasPrefix(path, "scanners") && strings.HasSuffix(path, "_id") && misreadID(n) {
+		problem = "a USB id is hexadecimal: write 0x before it"
+	}
 	if problem != "" {
 		d.faults.Add(path, "%s", problem)
 	}
@@ -66,6 +70,13 @@ func scalar(n *yaml.Node) (any, string) {
 		return v, ""
 	}
 	return nil, "must be a text, a number, true or false"
+}
+
+// misreadID tells the four digits of a USB id, as lsusb prints it, that YAML takes
+// for another number: 0536, 05e0 and 0b10 are octal, an exponent and binary to it.
+func misreadID(n *yaml.Node) bool {
+	return (n.Tag == "!!int" || n.Tag == "!!float") && len(n.Value) == 4 &&
+		(octal(n.Value) || strings.ContainsAny(n.Value, "eE") || strings.HasPrefix(n.Value, "0b"))
 }
 
 // octal tells a number that YAML 1.1 reads to the base of eight.

@@ -114,6 +114,13 @@ func TestConfigureNamesEveryFault(t *testing.T) {
 				`scanner lane-1: idle: "fast" is not a duration such as 80ms or 1.5s`,
 			},
 		},
+		"no USB id": {
+			`- { name: lane-1, driver: hid, vendor_id: zebra, product_id: "0x12000" }`,
+			[]string{
+				`scanner lane-1: product_id: "0x12000" is no USB id such as 0x05e0`,
+				`scanner lane-1: vendor_id: "zebra" is no USB id such as 0x05e0`,
+			},
+		},
 		"no name, no driver": {
 			`- { port: /dev/ttyUSB0 }`,
 			[]string{"scanners[0]: name: missing", "scanners[0]: driver: missing; one of evdev, feed, hid, serial"},
@@ -159,5 +166,17 @@ func TestConfigureNamesEveryFault(t *testing.T) {
 				t.Errorf("faults:\n%v", err)
 			}
 		})
+	}
+}
+
+// TestUSBIDsAsLsusbPrintsThem: unquoted, 0c2e is a text in YAML.
+func TestUSBIDsAsLsusbPrintsThem(t *testing.T) {
+	for _, ids := range []string{`vendor_id: 0x0c2e, product_id: 0x1200`, `vendor_id: 0c2e, product_id: "1200"`, `vendor_id: "0x0c2e", product_id: "0x1200"`} {
+		scanners, err := devices.Configure(blocks(t, "- { name: lane-1, driver: hid, "+ids+" }"), devices.Deps{})
+		if err != nil {
+			t.Errorf("%s: %v", ids, err)
+		} else if got := scanners[0].Opener.Source(); got != "0c2e:1200" {
+			t.Errorf("%s: got %s", ids, got)
+		}
 	}
 }

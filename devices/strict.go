@@ -6,10 +6,13 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/go-viper/mapstructure/v2" // decodes raw blocks into a driver's Config
+
+	"usher/devices/hid"
 )
 
 // configured turns a driver's defaults and constructor into its line in the
@@ -28,7 +31,7 @@ func configured[C any, O Opener](defaults C, build func(C) (O, error)) driver {
 }
 
 // strict decodes a block into a struct that holds the defaults. Only the exact
-// type will do (a duration is a text with its unit), and every key must be
+// type will do (a duration is a text with its unit, a USB id may be one), and every key must be
 // known. It gives all faults, each beginning with the key and a colon.
 func strict(block map[string]any, into any) []string {
 	known := keysOf(into)
@@ -79,6 +82,9 @@ func exactly(from, to reflect.Value) (any, error) {
 	if to.Type() == reflect.TypeFor[time.Duration]() {
 		return duration(value)
 	}
+	if text, ok := value.(string); ok && to.Type() == reflect.TypeFor[hid.ID]() {
+		return usbID(text)
+	}
 	switch kind := to.Kind(); {
 	case kind == reflect.String && from.Kind() != reflect.String:
 		return nil, wrongType(fmt.Sprintf("%v is not text; put it in quotes", value))
@@ -102,6 +108,15 @@ func duration(value any) (any, error) {
 		return d, nil
 	}
 	return nil, wrongType(fmt.Sprintf("%v has no unit; write a duration such as %vms", value, value))
+}
+
+// usbID reads an id as lsusb prints it.
+func usbID(text string) (any, error) {
+	id, err := strconv.ParseUint(strings.TrimPrefix(text, "0x"), 16, 16)
+	if err != nil {
+		return nil, wrongType(fmt.Sprintf("%q is no USB id such as 0x05e0", text))
+	}
+	return hid.ID(id), nil
 }
 
 // keysOf lists the keys that a configuration struct knows, sorted.

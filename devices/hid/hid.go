@@ -73,11 +73,15 @@ const (
 	maxIdle = 2 * time.Second
 )
 
+// ID is a USB id. In a configuration it may also be a text, as lsusb prints it:
+// hexadecimal, with or without 0x.
+type ID int
+
 // Config is what a scanner's block says to this driver.
 type Config struct {
 	// VendorID and ProductID are the USB ids; ProductID 0 takes any product.
-	VendorID  int `mapstructure:"vendor_id"`
-	ProductID int `mapstructure:"product_id"`
+	VendorID  ID `mapstructure:"vendor_id"`
+	ProductID ID `mapstructure:"product_id"`
 	// Serial is the device's serial number, to tell two of a kind; empty: any.
 	Serial string `mapstructure:"serial"`
 	// Interface is the USB interface number of a composite device; -1: the one
@@ -145,7 +149,7 @@ func New(cfg Config) (*Driver, error) {
 	return &Driver{cfg: cfg, layout: layout, lib: karalabe{}, root: "/", seen: map[string][]byte{}}, nil
 }
 
-func isID(id int) bool { return id >= 0 && id <= 0xffff }
+func isID(id ID) bool { return id >= 0 && id <= 0xffff }
 
 // Record has every read handed on, as the scanner sent it, and before that what the
 // head of a recording must tell to be replayed. It is for recordings of devices alone;

@@ -64,7 +64,7 @@ func (d *Driver) plugged() ([]usbDevice, error) {
 		return nil, err
 	}
 	mine := slices.DeleteFunc(slices.Clone(all), func(u usbDevice) bool {
-		return u.vendor != d.cfg.VendorID || d.cfg.ProductID != 0 && u.product != d.cfg.ProductID
+		return ID(u.vendor) != d.cfg.VendorID || d.cfg.ProductID != 0 && ID(u.product) != d.cfg.ProductID
 	})
 	if len(mine) == 0 {
 		return nil, fmt.Errorf("%w; is the scanner plugged in? usher devices lists what is", notPlugged{})

@@ -30,7 +30,7 @@ func unhex(t *testing.T, text string) []byte {
 // config is the defaults for one pair of ids.
 func config(vendor, product int, change ...func(*Config)) Config {
 	cfg := Defaults()
-	cfg.VendorID, cfg.ProductID = vendor, product
+	cfg.VendorID, cfg.ProductID = ID(vendor), ID(product)
 	for _, c := range change {
 		c(&cfg)
 	}
