@@ -26,6 +26,8 @@ const (
 	backlog = 256
 	// quiet is how long after the opening a code may turn out to be under way.
 	quiet = 30 * time.Millisecond
+	// drains is how many reads of what was queued are thrown away.
+	drains = 16
 )
 
 // device is one grabbed input device.
@@ -43,6 +45,8 @@ type device struct {
 	told   atomic.Pointer[string]
 	// last is when a key last went down or up.
 	last time.Time
+	// queues: what the kernel holds when reading begins came before it.
+	queues bool
 	// spoilt: the code in hand began before anybody read it, or so soon after the
 	// opening that it may have.
 	opened time.Time
@@ -104,6 +108,9 @@ func (d *device) Run(ctx context.Context, emit func(raw string)) (err error) {
 
 func (d *device) read(ctx context.Context, codes chan<- string) error {
 	buf := make([]byte, readEvents*(2*wordSize+8))
+	if d.queues {
+		d.drain(buf)
+	}
 	for {
 		n, err := d.next(ctx, buf)
 		switch {
@@ -121,6 +128,24 @@ func (d *device) read(ctx context.Context, codes chan<- string) error {
 		}
 		d.heard(time.Now(), events, codes)
 	}
+}
+
+// drain throws away what was scanned before anybody read it: a person got no
+// answer to that and will have scanned again. The start of a code is among it, if
+// the reader was slow to come, and the rest of that is thrown away when it ends.
+func (d *device) drain(buf []byte) {
+	// Bounded: keys that come without end must not keep the reader here.
+	for range drains {
+		n := d.late(buf)
+		if n == 0 {
+			break
+		}
+		now := time.Now()
+		d.last = now
+		d.frames.Push(now, []byte(d.keys.push(decode(buf[:n], wordSize))))
+	}
+	d.opened = time.Now()
+	d.spoilt = d.wait(d.opened) >= 0
 }
 
 // heard takes events.
@@ -191,7 +216,7 @@ func (d *device) wait(at time.Time) time.Duration {
 	return -1
 }
 
-// late takes what came just before a deadline.
+// late takes what there is, without waiting.
 func (d *device) late(buf []byte) int {
 	n := 0
 	// A file that is closed has nothing.

@@ -206,7 +206,7 @@ func (d *Driver) grab(node string) (*device, error) {
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	dev.opened = time.Now()
+	dev.queues = true
 	if dev.tap = d.tap; dev.tap != nil {
 		d.head("Transport", "evdev, recorded")
 		d.head("Layout", d.cfg.Layout)

@@ -32,6 +32,8 @@ type pipe struct {
 	kernel *os.File
 	gone   bool
 	tap    func(raw []byte)
+	// queued is typed between the opening and the first read.
+	queued string
 }
 
 func (p *pipe) Open(context.Context) (scanner.Device, error) {
@@ -55,6 +57,10 @@ func (p *pipe) Open(context.Context) (scanner.Device, error) {
 		return nil, err
 	}
 	device.tap = p.tap
+	if p.queued != "" {
+		device.queues = true
+		return device, p.send(p.types(p.queued)...)
+	}
 	return device, nil
 }
 
@@ -262,6 +268,41 @@ func TestACodeUnderWayAtTheOpeningIsDropped(t *testing.T) {
 				t.Errorf("got %q and %d more", got, len(codes))
 			}
 		})
+	}
+}
+
+// TestWhatWasQueuedIsDropped: it came between the opening and the first read,
+// however long that took.
+func TestWhatWasQueuedIsDropped(t *testing.T) {
+	for name, queued := range map[string]string{"whole codes": "OLD-1\rOLD-2\r", "and the start of one": "OLD-1\rHA", "nothing": ""} {
+		t.Run(name, func(t *testing.T) {
+			p := newPipe(t)
+			opens, err := p.Open(t.Context())
+			must(t, err)
+			d, codes := opens.(*device), make(chan string, 10)
+			defer d.file.Close()
+			must(t, p.send(p.types(queued)...))
+			d.drain(make([]byte, 1<<16))
+			rest := ""
+			if strings.HasSuffix(queued, "HA") {
+				rest = "LF-1\r"
+			}
+			d.heard(d.opened.Add(2*quiet), p.types(rest+"NEW-1\r"), codes)
+			if got := <-codes; got != "NEW-1" || len(codes) > 0 {
+				t.Errorf("got %q and %d more", got, len(codes))
+			}
+		})
+	}
+}
+
+func TestRunDropsWhatWasQueued(t *testing.T) {
+	p := newPipe(t)
+	p.queued = "OLD-1\r"
+	r := p.read()
+	time.Sleep(10 * quiet)
+	must(t, p.send(p.types("NEW-1\r")...))
+	if got := r.next(); got != "NEW-1" {
+		t.Errorf("got %q", got)
 	}
 }
 
