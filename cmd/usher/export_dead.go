@@ -37,7 +37,7 @@ func exportStateDir(ctx context.Context, w io.Writer, dir string, format control
 	if err != nil {
 		return err
 	}
-	err = j.Each(ctx, func(e journal.Entry) error { return out.Write(exportRow(e, scanner.Instant{})) })
+	err = j.Each(ctx, func(e scanner.Recorded) error { return out.Write(exportRow(e, scanner.Instant{})) })
 	if flushErr := out.Flush(); flushErr != nil {
 		return flushErr
 	}

@@ -77,7 +77,7 @@ func (h *house) Since(ctx context.Context, limit int, after uint64) ([]control.E
 	return events(entries), err
 }
 
-func events(entries []journal.Entry) []control.Event {
+func events(entries []scanner.Recorded) []control.Event {
 	out := make([]control.Event, 0, len(entries))
 	for _, e := range entries {
 		out = append(out, control.EventOf(scanner.Outcome{Record: e.Record, Fate: e.Fate}))
@@ -251,10 +251,10 @@ func (h *house) Acknowledge(ctx context.Context, seq uint64, by string) error {
 
 // Export gives every record in history, oldest first.
 func (h *house) Export(ctx context.Context, yield func(control.ExportRow) error) error {
-	return h.journal.Each(ctx, func(e journal.Entry) error { return yield(exportRow(e, h.clock.True(e.At))) })
+	return h.journal.Each(ctx, func(e scanner.Recorded) error { return yield(exportRow(e, h.clock.True(e.At))) })
 }
 
-func exportRow(e journal.Entry, truth scanner.Instant) control.ExportRow {
+func exportRow(e scanner.Recorded, truth scanner.Instant) control.ExportRow {
 	if !truth.Trusted || e.True.Trusted && uncertainty(e.True) < uncertainty(truth) {
 		truth = e.True
 	}

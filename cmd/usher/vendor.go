@@ -99,41 +99,23 @@ func (p parley) gateLink() scanner.Link {
 	return p.link
 }
 
-// outbox is the journal as the upload sees it.
+// outbox is the journal as the upload sees it, on a card that may be a copy.
 type outbox struct {
 	*journal.Journal
 	// device is this device's id.
 	device string
 }
 
-func (o outbox) Pending(mine func(scanner.Scope) bool, after uint64, limit int) ([]upload.Entry, error) {
+func (o outbox) Pending(mine func(scanner.Scope) bool, after uint64, limit int) ([]scanner.Recorded, error) {
 	entries, err := o.Journal.Pending(mine, after, limit)
-	out := make([]upload.Entry, len(entries))
-	for i, e := range entries {
-		out[i] = upload.Entry(e)
-		if e.Origin.Device != o.device {
+	for i := range entries {
+		if e := &entries[i]; e.Origin.Device != o.device {
 			// This card is a copy, and the device that made the movement may have
 			// uploaded it as well: "already scanned" is then no other entry.
-			out[i].Sent = max(out[i].Sent, 1)
+			e.Sent = max(e.Sent, 1)
 		}
 	}
-	return out, err
-}
-
-func (o outbox) Sent(ctx context.Context, list []upload.Sending) error {
-	out := make([]journal.Sending, len(list))
-	for i, s := range list {
-		out[i] = journal.Sending(s)
-	}
-	return o.Journal.Sent(ctx, out)
-}
-
-func (o outbox) Settle(ctx context.Context, list []upload.Settlement) error {
-	out := make([]journal.Settlement, len(list))
-	for i, s := range list {
-		out[i] = journal.Settlement(s)
-	}
-	return o.Journal.Settle(ctx, out)
+	return entries, err
 }
 
 // linkStatus says whether the vendor is asked now.

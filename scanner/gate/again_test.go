@@ -128,7 +128,7 @@ func TestUndoWhileAnUploadSettles(t *testing.T) {
 	j := slowJournal{d.journal, func() {
 		if !settled {
 			settled = true
-			if err := d.journal.Settle(t.Context(), []journal.Settlement{{Seq: in.Seq, To: scanner.FateTaken}}); err != nil {
+			if err := d.journal.Settle(t.Context(), []scanner.Settlement{{Seq: in.Seq, To: scanner.FateTaken}}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -148,7 +148,7 @@ func TestUndoOfWhatIsUnderWayLeavesItInTheOutbox(t *testing.T) {
 	d.cfg.Uploads = true
 	d.Configure(d.cfg)
 	in := d.want(d.scan("lane-1", "AAA111"), scanner.Admit, scanner.OK)
-	if err := d.journal.Sent(t.Context(), []journal.Sending{{Seq: in.Seq}}); err != nil {
+	if err := d.journal.Sent(t.Context(), []scanner.Sending{{Seq: in.Seq}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := d.Undo(t.Context(), in.Seq, "Eve"); err != nil {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"usher/scanner"
-	"usher/sync/journal"
 )
 
 // TestInDoubt walks every interleaving of a call whose answer may get lost with
@@ -45,7 +44,7 @@ type nightOf struct {
 	// unbacked are greens that neither the journal nor the vendor held as they were
 	// shown.
 	unbacked []string
-	entries  []journal.Entry
+	entries  []scanner.Recorded
 	shown    int // conflicts shown
 	atVendor bool
 }

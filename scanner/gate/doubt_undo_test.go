@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"usher/scanner"
-	"usher/sync/journal"
 )
 
 // undo takes a movement back on behalf of a person.
@@ -26,11 +25,11 @@ func (v *venue) leaves(seq uint64, times int) {
 	v.t.Helper()
 	_, j := v.now()
 	for range times {
-		if err := j.Sent(v.t.Context(), []journal.Sending{{Seq: seq, As: time.Now()}}); err != nil {
+		if err := j.Sent(v.t.Context(), []scanner.Sending{{Seq: seq, As: time.Now()}}); err != nil {
 			v.t.Fatal(err)
 		}
 	}
-	if err := j.Settle(v.t.Context(), []journal.Settlement{{Seq: seq, To: scanner.FateParked, Detail: "no"}}); err != nil {
+	if err := j.Settle(v.t.Context(), []scanner.Settlement{{Seq: seq, To: scanner.FateParked, Detail: "no"}}); err != nil {
 		v.t.Fatal(err)
 	}
 }

@@ -225,7 +225,7 @@ func (v *venue) upload() {
 	v.t.Helper()
 	g, j := v.now()
 	u := upload.New(upload.Options{
-		Journal: outbox{j.Journal}, Vendor: v.till, Scope: scope, Clock: v.clock, Busy: g.Busy, Batch: 10_000,
+		Journal: j.Journal, Vendor: v.till, Scope: scope, Clock: v.clock, Busy: g.Busy, Batch: 10_000,
 		RetryMin: time.Second, RetryMax: time.Minute,
 	})
 	if _, err := u.Now(context.Background()); err != nil {
@@ -249,7 +249,7 @@ func (v *venue) close() {
 }
 
 // entry gives a record with what became of it.
-func (v *venue) entry(seq uint64) journal.Entry {
+func (v *venue) entry(seq uint64) scanner.Recorded {
 	v.t.Helper()
 	_, j := v.now()
 	e, err := j.Entry(seq)
@@ -257,26 +257,6 @@ func (v *venue) entry(seq uint64) journal.Entry {
 		v.t.Errorf("record %d: %v", seq, err)
 	}
 	return e
-}
-
-// outbox makes the journal the upload's own.
-type outbox struct{ *journal.Journal }
-
-func (b outbox) Pending(mine func(scanner.Scope) bool, after uint64, limit int) ([]upload.Entry, error) {
-	list, err := b.Journal.Pending(mine, after, limit)
-	entries := make([]upload.Entry, len(list))
-	for i, e := range list {
-		entries[i] = upload.Entry(e)
-	}
-	return entries, err
-}
-
-func (b outbox) Settle(ctx context.Context, list []upload.Settlement) error {
-	settlements := make([]journal.Settlement, len(list))
-	for i, s := range list {
-		settlements[i] = journal.Settlement(s)
-	}
-	return b.Journal.Settle(ctx, settlements)
 }
 
 // told is a verdict in short, as a table writes it.
@@ -296,12 +276,4 @@ func told(out scanner.Outcome) string {
 		s += " in-doubt"
 	}
 	return s
-}
-
-func (b outbox) Sent(ctx context.Context, list []upload.Sending) error {
-	sendings := make([]journal.Sending, len(list))
-	for i, s := range list {
-		sendings[i] = journal.Sending(s)
-	}
-	return b.Journal.Sent(ctx, sendings)
 }

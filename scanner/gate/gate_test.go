@@ -355,7 +355,7 @@ func TestUndoOfWhatTheVendorHoldsLeavesAPermit(t *testing.T) {
 	if in.Fate != scanner.FatePending {
 		t.Fatalf("fate %s", in.Fate)
 	}
-	if err := d.journal.Settle(t.Context(), []journal.Settlement{{Seq: in.Seq, To: scanner.FateTaken}}); err != nil {
+	if err := d.journal.Settle(t.Context(), []scanner.Settlement{{Seq: in.Seq, To: scanner.FateTaken}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := d.Undo(t.Context(), in.Seq, "Eve"); err != nil {

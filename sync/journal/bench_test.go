@@ -150,9 +150,9 @@ func fillJournal(b testing.TB, opts Options, records int, fate scanner.Fate) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		var list []Settlement
+		var list []scanner.Settlement
 		for _, e := range due {
-			list = append(list, Settlement{Seq: e.Seq, To: fate})
+			list = append(list, scanner.Settlement{Seq: e.Seq, To: fate})
 		}
 		if err := j.Settle(ctx, list); err != nil {
 			b.Fatal(err)

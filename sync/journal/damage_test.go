@@ -32,17 +32,17 @@ func makeTemplate(t *testing.T) template {
 	ctx := context.Background()
 	opts := options(t.TempDir())
 	j := open(t, opts)
-	var list []Settlement
+	var list []scanner.Settlement
 	for n := range tickets {
 		seq := admit(t, j, n, scanner.FatePending)
 		j.Note(refusal(opts.Clock.(*clock), n))
 		switch n % 5 {
 		case 0:
-			list = append(list, Settlement{Seq: seq, To: scanner.FateTaken})
+			list = append(list, scanner.Settlement{Seq: seq, To: scanner.FateTaken})
 		case 1:
-			list = append(list, Settlement{Seq: seq, To: scanner.FateParked, Detail: "no such ticket"})
+			list = append(list, scanner.Settlement{Seq: seq, To: scanner.FateParked, Detail: "no such ticket"})
 		case 2:
-			list = append(list, Settlement{Seq: seq, To: scanner.FateConflict})
+			list = append(list, scanner.Settlement{Seq: seq, To: scanner.FateConflict})
 		}
 		if n == tickets/2 {
 			// Half of it is in the trees, half only in the log's tail.
@@ -448,7 +448,7 @@ func TestLostKeys(t *testing.T) {
 			for n := range 20 {
 				admit(t, j, n, scanner.FatePending)
 			}
-			if err := j.Settle(context.Background(), []Settlement{{Seq: 2, To: scanner.FateTaken}}); err != nil {
+			if err := j.Settle(context.Background(), []scanner.Settlement{{Seq: 2, To: scanner.FateTaken}}); err != nil {
 				t.Fatal(err)
 			}
 			if err := j.Memory("acme").Save("quota", []byte("17")); err != nil {

@@ -15,25 +15,6 @@ import (
 // from outside: an admission behind it waits for no more.
 const settleChunk = 200
 
-// Sending is one entry that is about to leave.
-type Sending struct {
-	Seq uint64
-	// As is the scan's time as the vendor is told it.
-	As time.Time
-}
-
-// Settlement is the end of one upload item.
-type Settlement struct {
-	Seq uint64
-	// To is the new fate: taken, confirmed, conflict, parked, undone,
-	// acknowledged. FatePending means that the vendor definitely did not take
-	// it: it stays, and its latest sending does not count. That of a parked one
-	// does not either. Once no sending counts, the time it was sent as is free.
-	To scanner.Fate
-	// Detail is the vendor's own words, as plain text.
-	Detail string
-}
-
 // inParts has the list written in one transaction, and where the room does not
 // allow that in ever smaller ones: each change is a few pages, until the next
 // transaction may use those it left again. rest begins with part.
@@ -56,12 +37,12 @@ func inParts[T any](list []T, write func(part, rest []T) error) error {
 // them is no longer pending: nothing was written, read the outbox again. On a full
 // disk that, or ErrNotStored, may come after some were marked, which are then taken
 // for sent.
-func (j *Journal) Sent(ctx context.Context, list []Sending) error {
-	return inParts(list, func(part, rest []Sending) error { return j.sent(ctx, part, rest) })
+func (j *Journal) Sent(ctx context.Context, list []scanner.Sending) error {
+	return inParts(list, func(part, rest []scanner.Sending) error { return j.sent(ctx, part, rest) })
 }
 
 // sent marks a part of what is to leave, if all the rest may.
-func (j *Journal) sent(ctx context.Context, part, list []Sending) error {
+func (j *Journal) sent(ctx context.Context, part, list []scanner.Sending) error {
 	return j.submit(ctx, &request{ends: true, apply: func(b *batch) error {
 		recs := make([]logEntry, len(list))
 		fates := make([]fateEntry, len(list))
@@ -90,13 +71,13 @@ func (j *Journal) sent(ctx context.Context, part, list []Sending) error {
 // person was quicker. Taken, confirmed, conflict, undone, withdrawn and
 // acknowledged lower the mark's Open; a parked movement stays open; a conflict
 // marks the ticket.
-func (j *Journal) Settle(ctx context.Context, list []Settlement) error {
+func (j *Journal) Settle(ctx context.Context, list []scanner.Settlement) error {
 	for _, s := range list {
 		if s.To == scanner.FateNone || s.To == scanner.FateKept {
 			return fmt.Errorf("settle record %d as %q: %w", s.Seq, s.To, scanner.ErrNotPossible)
 		}
 	}
-	return inParts(list, func(part, _ []Settlement) error {
+	return inParts(list, func(part, _ []scanner.Settlement) error {
 		return j.submit(ctx, &request{ends: true, apply: func(b *batch) error {
 			for _, s := range part {
 				if err := b.settle(s); err != nil {
@@ -108,7 +89,7 @@ func (j *Journal) Settle(ctx context.Context, list []Settlement) error {
 	})
 }
 
-func (b *batch) settle(s Settlement) error {
+func (b *batch) settle(s scanner.Settlement) error {
 	rec, f, err := b.entry(s.Seq)
 	if isMissing(err) {
 		return nil
@@ -166,7 +147,7 @@ func (b *batch) entry(seq uint64) (logEntry, fateEntry, error) {
 // Confirm ends a pending entry that the vendor turned out to hold by the scan's
 // own call.
 func (j *Journal) Confirm(ctx context.Context, seq uint64) error {
-	return j.Settle(ctx, []Settlement{{Seq: seq, To: scanner.FateConfirmed}})
+	return j.Settle(ctx, []scanner.Settlement{{Seq: seq, To: scanner.FateConfirmed}})
 }
 
 // NeverSent takes the doubt off a pending entry: no call for it has reached the

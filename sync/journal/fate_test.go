@@ -17,7 +17,7 @@ func TestFatesAndMarks(t *testing.T) {
 	ctx := context.Background()
 	settle := func(to scanner.Fate) func(*Journal, uint64) error {
 		return func(j *Journal, seq uint64) error {
-			return j.Settle(ctx, []Settlement{{Seq: seq, To: to, Detail: "words"}})
+			return j.Settle(ctx, []scanner.Settlement{{Seq: seq, To: to, Detail: "words"}})
 		}
 	}
 	ack := func(j *Journal, seq uint64) error { return j.Acknowledge(ctx, seq, "ann") }
@@ -84,7 +84,7 @@ func TestFatesAndMarks(t *testing.T) {
 		if err := j.Acknowledge(ctx, 9, "ann"); !errors.Is(err, scanner.ErrUnknown) {
 			t.Errorf("acknowledge: %v", err)
 		}
-		if err := j.Settle(ctx, []Settlement{{Seq: 9, To: scanner.FateTaken}}); err != nil {
+		if err := j.Settle(ctx, []scanner.Settlement{{Seq: 9, To: scanner.FateTaken}}); err != nil {
 			t.Errorf("settle: %v", err)
 		}
 	})
@@ -109,7 +109,7 @@ func TestSentEntriesAreNotWithdrawn(t *testing.T) {
 		t.Errorf("withdrawing what was sent: %v", err)
 	}
 	// The vendor says that it has not got it.
-	if err := j.Settle(ctx, []Settlement{{Seq: seq, To: scanner.FatePending}}); err != nil {
+	if err := j.Settle(ctx, []scanner.Settlement{{Seq: seq, To: scanner.FatePending}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := withdraw(); err != nil {
@@ -137,7 +137,7 @@ func TestWhatWasSentAndParkedIsWithdrawnForAPermit(t *testing.T) {
 			}
 		}
 		from := scanner.FateParked
-		err := j.Settle(ctx, []Settlement{{Seq: seq, To: from, Detail: "no"}})
+		err := j.Settle(ctx, []scanner.Settlement{{Seq: seq, To: from, Detail: "no"}})
 		if acknowledged {
 			from = scanner.FateAcknowledged
 			err = errors.Join(err, j.Acknowledge(ctx, seq, "ann"))
@@ -253,7 +253,7 @@ func TestHistoryTellsWhoDecided(t *testing.T) {
 	j := open(t, opts)
 	seq, conflict := admit(t, j, 1, scanner.FatePending), admit(t, j, 2, scanner.FatePending)
 	another := admit(t, j, 3, scanner.FateParked)
-	park := []Settlement{{Seq: seq, To: scanner.FateParked, Detail: "no"}, {Seq: conflict, To: scanner.FateConflict}}
+	park := []scanner.Settlement{{Seq: seq, To: scanner.FateParked, Detail: "no"}, {Seq: conflict, To: scanner.FateConflict}}
 	do := func(errs ...error) {
 		t.Helper()
 		if err := errors.Join(errs...); err != nil {
@@ -264,7 +264,7 @@ func TestHistoryTellsWhoDecided(t *testing.T) {
 	do(j.Settle(ctx, park))
 	do(j.Requeue(ctx, seq, "ann"), j.Settle(ctx, park[:1]))
 	n, err := j.RequeueAll(ctx, "ben")
-	do(err, j.Settle(ctx, append(park[:1], Settlement{Seq: another, To: scanner.FateTaken})))
+	do(err, j.Settle(ctx, append(park[:1], scanner.Settlement{Seq: another, To: scanner.FateTaken})))
 	do(j.Acknowledge(ctx, seq, "eve"), j.Acknowledge(ctx, conflict, "fay"))
 	if n != 2 {
 		t.Errorf("%d requeued, want 2", n)
@@ -369,10 +369,10 @@ func TestADecisionIsStoredWithItsRecordOrNotAtAll(t *testing.T) {
 func TestTheTimeSentAs(t *testing.T) {
 	ctx := context.Background()
 	send := func(as time.Time) func(*Journal, uint64) error {
-		return func(j *Journal, seq uint64) error { return j.Sent(ctx, []Sending{{Seq: seq, As: as}}) }
+		return func(j *Journal, seq uint64) error { return j.Sent(ctx, []scanner.Sending{{Seq: seq, As: as}}) }
 	}
 	settle := func(to scanner.Fate) func(*Journal, uint64) error {
-		return func(j *Journal, seq uint64) error { return j.Settle(ctx, []Settlement{{Seq: seq, To: to}}) }
+		return func(j *Journal, seq uint64) error { return j.Settle(ctx, []scanner.Settlement{{Seq: seq, To: to}}) }
 	}
 	requeue := func(j *Journal, seq uint64) error { return j.Requeue(ctx, seq, "ann") }
 	one := noon.Add(1500*time.Millisecond + 1)
@@ -411,10 +411,10 @@ func TestTheTimeSentAs(t *testing.T) {
 }
 
 // sendings are entries that leave as scanned at noon.
-func sendings(seqs ...uint64) []Sending {
-	list := make([]Sending, len(seqs))
+func sendings(seqs ...uint64) []scanner.Sending {
+	list := make([]scanner.Sending, len(seqs))
 	for i, seq := range seqs {
-		list[i] = Sending{Seq: seq, As: noon}
+		list[i] = scanner.Sending{Seq: seq, As: noon}
 	}
 	return list
 }

@@ -220,7 +220,7 @@ func TestAnOldNoteOfDoubt(t *testing.T) {
 	j := reopen(t, opts)
 	seq := admit(t, j, 1, scanner.FatePending)
 	j.db.commit = liar
-	if err := j.Settle(ctx, []Settlement{{Seq: seq, To: scanner.FateParked}}); !errors.Is(err, scanner.ErrNotStored) {
+	if err := j.Settle(ctx, []scanner.Settlement{{Seq: seq, To: scanner.FateParked}}); !errors.Is(err, scanner.ErrNotStored) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(opts.Dir, doubtName)
@@ -233,7 +233,7 @@ func TestAnOldNoteOfDoubt(t *testing.T) {
 	}
 	check := func(which string) {
 		t.Helper()
-		if err := j.Settle(ctx, []Settlement{{Seq: seq, To: scanner.FateTaken}}); err != nil {
+		if err := j.Settle(ctx, []scanner.Settlement{{Seq: seq, To: scanner.FateTaken}}); err != nil {
 			t.Fatal(err)
 		}
 		if err := j.Close(); err != nil {

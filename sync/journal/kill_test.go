@@ -87,7 +87,7 @@ func writeForEver(dir string) error {
 				panic(err)
 			}
 			for _, e := range due {
-				if err := j.Settle(ctx, []Settlement{{Seq: e.Seq, To: scanner.FateTaken}}); err != nil {
+				if err := j.Settle(ctx, []scanner.Settlement{{Seq: e.Seq, To: scanner.FateTaken}}); err != nil {
 					panic(err)
 				}
 				say("taken", 0, e.Seq)

@@ -253,7 +253,7 @@ func (m *model) settle(t *rapid.T) {
 	to := rapid.SampledFrom([]scanner.Fate{
 		scanner.FateTaken, scanner.FateConfirmed, scanner.FateConflict, scanner.FateParked, scanner.FatePending,
 	}).Draw(t, "to")
-	if err := m.j.Settle(context.Background(), []Settlement{{Seq: rec.Seq, To: to, Detail: "words"}}); err != nil {
+	if err := m.j.Settle(context.Background(), []scanner.Settlement{{Seq: rec.Seq, To: to, Detail: "words"}}); err != nil {
 		t.Fatal(err)
 	}
 	if m.fates[rec.Seq] != scanner.FatePending {

@@ -6,29 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"go.etcd.io/bbolt"
 
 	"usher/scanner"
 )
 
-// Entry is a record with what became of it.
-type Entry struct {
-	scanner.Record
-	Fate scanner.Fate
-	// Sent is how often it left for the vendor without a definite answer that
-	// it was not taken.
-	Sent int
-	// SentAs is the scan's time as the vendor was last told it; zero where it is
-	// certain that it was never told.
-	SentAs time.Time
-	// Detail is the vendor's own words on it, FateAt when its fate last changed
-	// or it last left, FateBy the person behind that; all zero where nothing did.
-	Detail string
-	FateAt time.Time
-	FateBy string
-}
+// Entry is a line of the log with what became of it.
+type Entry = scanner.Recorded
 
 // read runs fn on the confirmed state. Damage that it meets is rescued first,
 // and fn runs again.
@@ -174,12 +159,13 @@ func (j *Journal) entry(r reader, key, raw []byte) (Entry, error) {
 		if err := decode(kindFate, key, raw, &f); err != nil {
 			return e, err
 		}
-		e.setFate(&f)
+		f.tell(&e)
 	}
 	return e, nil
 }
 
-func (e *Entry) setFate(f *fateEntry) {
+// tell says what became of the entry.
+func (f *fateEntry) tell(e *Entry) {
 	e.InDoubt = e.InDoubt && !f.Doubtless
 	e.Fate, e.Sent, e.SentAs, e.Detail, e.FateAt, e.FateBy = f.Fate, f.Sent, f.SentAs, f.Detail, f.At, f.By
 }

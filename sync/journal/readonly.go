@@ -127,7 +127,7 @@ func (j *Journal) eachRest(ctx context.Context, from uint64, fn func(Entry) erro
 		rec := *j.rest.log[seq]
 		e := Entry{Record: unseal(&rec, j.opts.Sealer), Fate: rec.Fate}
 		if f := j.rest.fates[seq]; f != nil {
-			e.setFate(f)
+			f.tell(&e)
 		}
 		if err := fn(e); err != nil {
 			return err

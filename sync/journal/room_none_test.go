@@ -60,9 +60,9 @@ func TestBatchInParts(t *testing.T) {
 	if err := j.Sent(ctx, sendings(stored...)); err != nil {
 		t.Fatalf("sent: %v", err)
 	}
-	list := make([]Settlement, 0, len(stored))
+	list := make([]scanner.Settlement, 0, len(stored))
 	for i, seq := range stored {
-		list = append(list, Settlement{Seq: seq, To: []scanner.Fate{scanner.FateTaken, scanner.FateParked}[i%2]})
+		list = append(list, scanner.Settlement{Seq: seq, To: []scanner.Fate{scanner.FateTaken, scanner.FateParked}[i%2]})
 	}
 	if err := j.Settle(ctx, list); err != nil {
 		t.Fatalf("settle: %v", err)

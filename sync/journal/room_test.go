@@ -156,10 +156,10 @@ func TestReserve(t *testing.T) {
 			if err := j.Sent(ctx, sendings(part...)); err != nil {
 				t.Fatal(err)
 			}
-			var list []Settlement
+			var list []scanner.Settlement
 			for i, seq := range part {
 				to := []scanner.Fate{scanner.FateParked, scanner.FateTaken, scanner.FateParked, scanner.FateConflict}[i%4]
-				list = append(list, Settlement{Seq: seq, To: to, Detail: long})
+				list = append(list, scanner.Settlement{Seq: seq, To: to, Detail: long})
 			}
 			if err := j.Settle(ctx, list); err != nil {
 				t.Fatal(err)

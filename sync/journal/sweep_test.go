@@ -58,7 +58,7 @@ func TestMarksEnd(t *testing.T) {
 		{name: "an open mark never ends", wait: 2 * day, want: []int{pending, ending}},
 		{name: "24 h after the event's end", wait: day, want: []int{pending}},
 		{name: "once it is acknowledged", do: func() {
-			if err := j.Settle(ctx, []Settlement{{Seq: owed, To: scanner.FateTaken}}); err != nil {
+			if err := j.Settle(ctx, []scanner.Settlement{{Seq: owed, To: scanner.FateTaken}}); err != nil {
 				t.Fatal(err)
 			}
 		}, want: nil},
@@ -166,7 +166,7 @@ func TestHistoryIsPruned(t *testing.T) {
 	if s := j.Status(); s.Pending != 1 || s.Parked != 1 {
 		t.Errorf("status after a crash: %+v", s)
 	}
-	if err := j.Settle(ctx, []Settlement{{Seq: old[1], To: scanner.FateTaken}}); err != nil {
+	if err := j.Settle(ctx, []scanner.Settlement{{Seq: old[1], To: scanner.FateTaken}}); err != nil {
 		t.Fatal(err)
 	}
 	c.advance(opts.Keep)

@@ -171,7 +171,7 @@ func TestCommitErrorOfSettlements(t *testing.T) {
 	opts := options(stateDir(t))
 	j := open(t, opts)
 	a, b := admit(t, j, 1, scanner.FatePending), admit(t, j, 2, scanner.FatePending)
-	if err := j.Settle(ctx, []Settlement{{Seq: b, To: scanner.FateParked, Detail: "no"}}); err != nil {
+	if err := j.Settle(ctx, []scanner.Settlement{{Seq: b, To: scanner.FateParked, Detail: "no"}}); err != nil {
 		t.Fatal(err)
 	}
 	id, err := j.Attempt(ctx, Attempt{Scope: scope, Code: code(3), At: opts.Clock.Now()})
@@ -182,7 +182,7 @@ func TestCommitErrorOfSettlements(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, call := range map[string]func() error{
-		"settle":  func() error { return j.Settle(ctx, []Settlement{{Seq: a, To: scanner.FateConflict}}) },
+		"settle":  func() error { return j.Settle(ctx, []scanner.Settlement{{Seq: a, To: scanner.FateConflict}}) },
 		"requeue": func() error { return j.Requeue(ctx, b, "ann") },
 		"close":   func() error { return j.CloseAttempt(ctx, id) },
 		"save":    func() error { return j.Memory("v").Save("k", []byte("new")) },

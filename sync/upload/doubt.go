@@ -106,7 +106,7 @@ func (s *doubts) shaken(guilty []uint64) {
 }
 
 // keep forgets all but the entries of a window: the others have left the outbox.
-func (s *doubts) keep(window []Entry) {
+func (s *doubts) keep(window []scanner.Recorded) {
 	if len(s.of) == 0 {
 		return
 	}
@@ -144,9 +144,9 @@ func (s *doubts) answered(seqs []uint64, taken int) {
 
 // failed judges a call that gave no receipts: what is to be written, and the
 // error where a pause is due.
-func (d *drain) failed(ctx context.Context, b *batch, failure error) ([]Settlement, error) {
+func (d *drain) failed(ctx context.Context, b *batch, failure error) ([]scanner.Settlement, error) {
 	call := scanner.CallErrorOf(failure)
-	var list []Settlement
+	var list []scanner.Settlement
 	if !call.MaybeSent {
 		list = notSent(b.seqs())
 	}
@@ -165,7 +165,7 @@ func (d *drain) failed(ctx context.Context, b *batch, failure error) ([]Settleme
 		before := d.counts
 		d.counts.Parked++
 		d.tally(before)
-		return []Settlement{{Seq: seqs[0], To: scanner.FateParked, Detail: explain(call).Error()}}, nil
+		return []scanner.Settlement{{Seq: seqs[0], To: scanner.FateParked, Detail: explain(call).Error()}}, nil
 	}
 	likely := d.doubts.likely(seqs[0])
 	d.doubts.suspect(seqs)

@@ -32,7 +32,7 @@ type drain struct {
 
 // batch is what leaves in one call.
 type batch struct {
-	entries []Entry
+	entries []scanner.Recorded
 	moves   []scanner.Movement
 }
 
@@ -45,10 +45,10 @@ func (b *batch) seqs() []uint64 {
 }
 
 // sendings are the entries with the times that the vendor will be told.
-func (b *batch) sendings() []Sending {
-	list := make([]Sending, len(b.entries))
+func (b *batch) sendings() []scanner.Sending {
+	list := make([]scanner.Sending, len(b.entries))
 	for i, e := range b.entries {
-		list[i] = Sending{Seq: e.Seq, As: b.moves[i].At}
+		list[i] = scanner.Sending{Seq: e.Seq, As: b.moves[i].At}
 	}
 	return list
 }
@@ -57,7 +57,7 @@ func (b *batch) sendings() []Sending {
 // pause.
 func (d *drain) run(ctx context.Context) error {
 	next, err := d.prepare(ctx, nil)
-	var answered []Settlement
+	var answered []scanner.Settlement
 	for next != nil {
 		if ctx.Err() != nil {
 			return errors.Join(ctx.Err(), d.settle(ctx, answered), d.takeBack(ctx, next))
@@ -141,17 +141,17 @@ func (d *drain) takeBack(ctx context.Context, b *batch) error {
 	return d.settle(ctx, notSent(b.seqs()))
 }
 
-func notSent(seqs []uint64) []Settlement {
-	list := make([]Settlement, len(seqs))
+func notSent(seqs []uint64) []scanner.Settlement {
+	list := make([]scanner.Settlement, len(seqs))
 	for i, seq := range seqs {
-		list[i] = Settlement{Seq: seq, To: scanner.FatePending}
+		list[i] = scanner.Settlement{Seq: seq, To: scanner.FatePending}
 	}
 	return list
 }
 
 // settle writes what is known of entries, also while the daemon stops: what the
 // vendor has must not be asked of it again.
-func (d *drain) settle(ctx context.Context, list []Settlement) error {
+func (d *drain) settle(ctx context.Context, list []scanner.Settlement) error {
 	for part := range slices.Chunk(list, chunk) {
 		if err := d.o.Journal.Settle(context.WithoutCancel(ctx), part); err != nil {
 			return err
@@ -162,7 +162,7 @@ func (d *drain) settle(ctx context.Context, list []Settlement) error {
 
 // judge reads the vendor's receipts. An entry without one, or with two that
 // contradict each other, stays as it is: sent, and nothing known of it.
-func (d *drain) judge(b *batch, receipts []scanner.Receipt) []Settlement {
+func (d *drain) judge(b *batch, receipts []scanner.Receipt) []scanner.Settlement {
 	of := make(map[uint64]scanner.Receipt, len(receipts))
 	for _, r := range receipts {
 		if had, twice := of[r.Seq]; twice && had.Delivery != r.Delivery {
@@ -170,7 +170,7 @@ func (d *drain) judge(b *batch, receipts []scanner.Receipt) []Settlement {
 		}
 		of[r.Seq] = r
 	}
-	var list []Settlement
+	var list []scanner.Settlement
 	before := d.counts
 	taken := 0
 	for i, e := range b.entries {
@@ -179,7 +179,7 @@ func (d *drain) judge(b *batch, receipts []scanner.Receipt) []Settlement {
 			d.reported.note(e.Seq, b.moves[i].At)
 			d.held.note(e.Seq, ticket(e.Code), b.moves[i].At)
 		}
-		s := Settlement{Seq: e.Seq, Detail: r.Detail}
+		s := scanner.Settlement{Seq: e.Seq, Detail: r.Detail}
 		switch {
 		case r.Delivery == scanner.Taken,
 			r.Delivery == scanner.Duplicate && (e.Sent > 0 || e.InDoubt):

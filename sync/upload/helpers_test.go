@@ -87,31 +87,6 @@ func (b book) id(t *testing.T, seq uint64) string {
 	return rec.ID
 }
 
-func (b book) Pending(mine func(scanner.Scope) bool, after uint64, limit int) ([]upload.Entry, error) {
-	list, err := b.Journal.Pending(mine, after, limit)
-	entries := make([]upload.Entry, len(list))
-	for i, e := range list {
-		entries[i] = upload.Entry(e)
-	}
-	return entries, err
-}
-
-func (b book) Sent(ctx context.Context, list []upload.Sending) error {
-	sendings := make([]journal.Sending, len(list))
-	for i, s := range list {
-		sendings[i] = journal.Sending(s)
-	}
-	return b.Journal.Sent(ctx, sendings)
-}
-
-func (b book) Settle(ctx context.Context, list []upload.Settlement) error {
-	settlements := make([]journal.Settlement, len(list))
-	for i, s := range list {
-		settlements[i] = journal.Settlement(s)
-	}
-	return b.Journal.Settle(ctx, settlements)
-}
-
 func openBook(t testing.TB, dir string, clock scanner.Clock) book {
 	t.Helper()
 	j, err := journal.Open(journal.Options{Dir: dir, Clock: clock, Keep: 14 * 24 * time.Hour, ForgetAfter: 24 * time.Hour})
@@ -160,7 +135,7 @@ type fataler interface {
 	Errorf(format string, args ...any)
 }
 
-func (b book) wantFate(t fataler, seq uint64, want scanner.Fate) journal.Entry {
+func (b book) wantFate(t fataler, seq uint64, want scanner.Fate) scanner.Recorded {
 	t.Helper()
 	e, err := b.Entry(seq)
 	if err != nil {

@@ -55,7 +55,7 @@ func (u *Uploader) corrected(rec *scanner.Record) (time.Time, bool) {
 // The entries are in the order of their scans: sure times follow it as far as
 // their own error allows, uncertain ones lie between their sure neighbours, and
 // of one ticket no time is before the one ahead of it.
-func (u *Uploader) times(window []Entry) []time.Time {
+func (u *Uploader) times(window []scanner.Recorded) []time.Time {
 	spans := make([]span, len(window))
 	for i := range window {
 		spans[i] = u.span(&window[i].Record)
@@ -85,7 +85,7 @@ func (u *Uploader) times(window []Entry) []time.Time {
 
 // order moves sure times within their own error so that they follow the order of
 // the scans.
-func (u *Uploader) order(window []Entry, spans []span, horizon time.Time) {
+func (u *Uploader) order(window []scanner.Recorded, spans []span, horizon time.Time) {
 	bound := horizon
 	for i := len(spans) - 1; i >= 0; i-- {
 		if s := &spans[i]; s.sure {
@@ -106,7 +106,7 @@ func (u *Uploader) order(window []Entry, spans []span, horizon time.Time) {
 }
 
 // fit puts uncertain times between their neighbours.
-func (u *Uploader) fit(window []Entry, spans []span, horizon time.Time) {
+func (u *Uploader) fit(window []scanner.Recorded, spans []span, horizon time.Time) {
 	bound := horizon
 	for i := len(spans) - 1; i >= 0; i-- {
 		if s := &spans[i]; s.sure {

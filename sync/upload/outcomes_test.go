@@ -293,7 +293,7 @@ func moody(ticket int) func(*night, []scanner.Movement) ([]scanner.Receipt, erro
 // sentBefore marks a scan as one that left before a crash.
 func sentBefore(scan int) func(*night) {
 	return func(n *night) {
-		if err := n.book.Sent(n.Context(), []upload.Sending{{Seq: n.seqs[scan-1], As: noon}}); err != nil {
+		if err := n.book.Sent(n.Context(), []scanner.Sending{{Seq: n.seqs[scan-1], As: noon}}); err != nil {
 			n.Fatal(err)
 		}
 	}

@@ -442,7 +442,7 @@ type crashing struct {
 
 var errDied = errors.New("the device died")
 
-func (crashing) Settle(context.Context, []upload.Settlement) error { return errDied }
+func (crashing) Settle(context.Context, []scanner.Settlement) error { return errDied }
 
 func numbers(n int) []int {
 	list := make([]int, n)

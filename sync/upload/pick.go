@@ -52,7 +52,7 @@ func (d *drain) pick(flying *batch) (*batch, error) {
 type picking struct {
 	*drain
 	// window is every entry that was met: their times bound each other's.
-	window []Entry
+	window []scanner.Recorded
 	chosen []int
 	group  string
 	// most is how many the batch may hold.
@@ -66,7 +66,7 @@ type picking struct {
 
 func (p *picking) full() bool { return len(p.chosen) >= p.most }
 
-func (p *picking) consider(e Entry) {
+func (p *picking) consider(e scanner.Recorded) {
 	p.window = append(p.window, e)
 	key := ticket(e.Code)
 	if _, behind := p.taken[key]; behind {

@@ -86,7 +86,7 @@ func TestReceipts(t *testing.T) {
 	rejected := b.admit(t, clock, 5)
 	later := b.admit(t, clock, 6)
 	missing := b.admit(t, clock, 7)
-	if err := b.Sent(t.Context(), []upload.Sending{{Seq: sent, As: noon}}); err != nil {
+	if err := b.Sent(t.Context(), []scanner.Sending{{Seq: sent, As: noon}}); err != nil {
 		t.Fatal(err)
 	}
 	deliveries := map[uint64]scanner.Delivery{
@@ -430,14 +430,14 @@ type fullDisk struct {
 	sent, settle bool
 }
 
-func (f *fullDisk) Sent(ctx context.Context, list []upload.Sending) error {
+func (f *fullDisk) Sent(ctx context.Context, list []scanner.Sending) error {
 	if f.sent {
 		return scanner.ErrNotStored
 	}
 	return f.book.Sent(ctx, list)
 }
 
-func (f *fullDisk) Settle(ctx context.Context, list []upload.Settlement) error {
+func (f *fullDisk) Settle(ctx context.Context, list []scanner.Settlement) error {
 	if f.settle {
 		return scanner.ErrNotStored
 	}

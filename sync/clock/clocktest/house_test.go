@@ -123,7 +123,7 @@ func (h *house) start() {
 	}, gate.Deps{
 		Clock: h.clock, Tickets: h, Journal: h.journal, NewID: h.id, Show: func(scanner.Outcome) {}, Log: slog.New(slog.DiscardHandler),
 	})
-	h.upload = upload.New(upload.Options{Journal: outbox{h.journal}, Vendor: &h.vendor, Scope: scope, Clock: h.clock, RetryMin: time.Second, RetryMax: time.Minute})
+	h.upload = upload.New(upload.Options{Journal: h.journal, Vendor: &h.vendor, Scope: scope, Clock: h.clock, RetryMin: time.Second, RetryMax: time.Minute})
 }
 
 // die ends the daemon: what is not on the disk is gone.
@@ -347,32 +347,4 @@ func (m memory) Save(key string, value []byte) error {
 		return errors.New("the disk is full")
 	}
 	return m.Memory.Save(key, value)
-}
-
-// outbox is the journal as the upload sees it.
-type outbox struct{ *journal.Journal }
-
-func (o outbox) Pending(mine func(scanner.Scope) bool, after uint64, limit int) ([]upload.Entry, error) {
-	entries, err := o.Journal.Pending(mine, after, limit)
-	out := make([]upload.Entry, len(entries))
-	for i, e := range entries {
-		out[i] = upload.Entry(e)
-	}
-	return out, err
-}
-
-func (o outbox) Sent(ctx context.Context, list []upload.Sending) error {
-	out := make([]journal.Sending, len(list))
-	for i, s := range list {
-		out[i] = journal.Sending(s)
-	}
-	return o.Journal.Sent(ctx, out)
-}
-
-func (o outbox) Settle(ctx context.Context, list []upload.Settlement) error {
-	out := make([]journal.Settlement, len(list))
-	for i, s := range list {
-		out[i] = journal.Settlement(s)
-	}
-	return o.Journal.Settle(ctx, out)
 }
