@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -42,7 +41,7 @@ type device struct {
 	frames report.Framer
 	tester *keymap.Tester
 	layout *keymap.Layout
-	told   atomic.Pointer[string]
+	report.Adviser
 	// last is when a key last went down or up.
 	last time.Time
 	// queues: what the kernel holds when reading begins came before it.
@@ -66,43 +65,15 @@ func newDevice(name string, file *os.File, layout *keymap.Layout, idle time.Dura
 	}, nil
 }
 
-// Advice tells of a layout that is not the scanner's. It implements
-// scanner.Adviser.
-func (d *device) Advice() string {
-	if text := d.told.Load(); text != nil {
-		return *text
-	}
-	return ""
-}
-
 // Run reads until the context ends, whose error it returns, or the device is
 // gone, an error wrapping [scanner.ErrUnplugged]. It implements scanner.Device.
 func (d *device) Run(ctx context.Context, emit func(raw string)) (err error) {
-	codes, emitted := make(chan string, backlog), make(chan struct{})
-	go func() {
-		defer close(emitted)
-		for code := range codes {
-			emit(code)
-		}
-	}()
-	defer func() {
-		close(codes)
-		<-emitted
-	}()
+	codes, end := report.Deliver(backlog, emit)
+	defer end()
 	// The kernel lets go of the grab with the file.
 	defer func() { err = errors.Join(err, d.file.Close()) }()
 
-	woken := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(woken)
-		// The only failure is a closed file, whose reader has ended already.
-		_ = d.file.SetReadDeadline(time.Unix(1, 0))
-	})
-	defer func() {
-		if !stop() {
-			<-woken
-		}
-	}()
+	defer report.Interrupt(ctx, d.file)()
 	return d.read(ctx, codes)
 }
 
@@ -234,21 +205,16 @@ func (d *device) hand(codes chan<- string, framed []string) {
 	}
 	for _, code := range framed {
 		if found, ok := d.tester.Diagnose(code); ok {
-			d.advise(found.Advice(d.layout))
+			d.Advise(found.Advice(d.layout))
 			continue
 		}
 		select {
 		case codes <- code:
 		default:
-			d.advise(flooding)
+			d.Advise(report.Flooding)
 		}
 	}
 }
-
-// flooding is the advice after codes were dropped.
-const flooding = "codes came faster than they can be judged and some were dropped; scan again, and look for a stuck trigger"
-
-func (d *device) advise(text string) { d.told.Store(&text) }
 
 func (d *device) gone(err error) error {
 	var errno syscall.Errno

@@ -34,13 +34,8 @@ import (
 	"golang.org/x/sys/unix" // open flags and ioctls of the input layer
 
 	"usher/devices/keymap"
+	"usher/devices/report"
 	"usher/scanner"
-)
-
-// The bounds of Config.Idle.
-const (
-	minIdle = 20 * time.Millisecond
-	maxIdle = 2 * time.Second
 )
 
 // Config is what a scanner's block says to this driver.
@@ -92,11 +87,9 @@ func New(cfg Config) (*Driver, error) {
 	if err != nil {
 		fault("layout: %w", err)
 	}
-	if cfg.Idle < minIdle || cfg.Idle > maxIdle {
-		fault("idle: %v is not between %v and %v", cfg.Idle, minIdle, maxIdle)
-	}
-	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
+	faults = append(faults, report.CheckIdle(cfg.Idle))
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
 	}
 	return &Driver{cfg: cfg, layout: layout, root: "/"}, nil
 }

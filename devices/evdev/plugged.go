@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"usher/devices/report"
 )
 
 // Node is an input device.
@@ -44,16 +46,16 @@ func Plugged(root string) ([]Node, error) {
 			continue
 		}
 		dir := filepath.Join(base, e.Name(), "device")
-		n := Node{Event: "/dev/input/" + e.Name(), Name: read(dir, "name"), Phys: read(dir, "phys")}
+		n := Node{Event: "/dev/input/" + e.Name(), Name: report.Attribute(dir, "name"), Phys: report.Attribute(dir, "phys")}
 		if n.Path = links[e.Name()]; n.Path == "" {
 			n.Path = n.Event
 		}
-		n.Keys = types(bitmap(read(dir, "capabilities/key")))
-		bus, _ := strconv.ParseInt(read(dir, "id/bustype"), 16, 32)
+		n.Keys = types(bitmap(report.Attribute(dir, "capabilities/key")))
+		bus, _ := strconv.ParseInt(report.Attribute(dir, "id/bustype"), 16, 32)
 		n.Bus = int(bus)
-		vendor, _ := strconv.ParseInt(read(dir, "id/vendor"), 16, 32)
+		vendor, _ := strconv.ParseInt(report.Attribute(dir, "id/vendor"), 16, 32)
 		n.VendorID = int(vendor)
-		product, _ := strconv.ParseInt(read(dir, "id/product"), 16, 32)
+		product, _ := strconv.ParseInt(report.Attribute(dir, "id/product"), 16, 32)
 		n.ProductID = int(product)
 		nodes = append(nodes, n)
 	}
@@ -92,19 +94,4 @@ func bitmap(text string) []byte {
 		}
 	}
 	return raw
-}
-
-// read gives a file of sysfs, or nothing. Devices choose their own words: only
-// what can be printed of them is kept.
-func read(dir, name string) string {
-	raw, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '\uFFFD' {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(string(raw), "")))
 }

@@ -321,7 +321,7 @@ func TestAFloodIsTold(t *testing.T) {
 		})
 	}()
 	events := p.types("STUCK-TRIGGER\r")
-	for deadline := time.Now().Add(patience); device.(scanner.Adviser).Advice() != flooding; {
+	for deadline := time.Now().Add(patience); device.(scanner.Adviser).Advice() != report.Flooding; {
 		if time.Now().After(deadline) {
 			t.Fatal("nobody was told")
 		}

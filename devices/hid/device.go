@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"usher/devices/keymap"
@@ -47,34 +46,15 @@ type device struct {
 	tap func(raw []byte)
 	// spoilt: the code in hand began before anybody read it.
 	spoilt bool
-	// told is what a person should know of the scanner.
-	told atomic.Pointer[string]
-}
-
-// Advice tells of a layout that is not the scanner's. It implements
-// scanner.Adviser.
-func (d *device) Advice() string {
-	if text := d.told.Load(); text != nil {
-		return *text
-	}
-	return ""
+	report.Adviser
 }
 
 // Run reads until the context ends, whose error it returns, or the scanner is
 // gone, an error wrapping [scanner.ErrUnplugged]. The calling goroutine owns the
 // handle. It implements scanner.Device.
 func (d *device) Run(ctx context.Context, emit func(raw string)) error {
-	codes, emitted := make(chan string, backlog), make(chan struct{})
-	go func() {
-		defer close(emitted)
-		for code := range codes {
-			emit(code)
-		}
-	}()
-	defer func() {
-		close(codes)
-		<-emitted
-	}()
+	codes, end := report.Deliver(backlog, emit)
+	defer end()
 	defer func() {
 		// Nothing can be done about a device that does not close: it is gone.
 		_ = d.handle.Close()
@@ -148,18 +128,13 @@ func (d *device) hand(codes chan<- string, framed []string) {
 		select {
 		case codes <- code:
 		default:
-			d.advise(flooding)
+			d.Advise(report.Flooding)
 		}
 	}
 	if advice, ok := d.decoder.advice(); ok {
-		d.advise(advice)
+		d.Advise(advice)
 	}
 }
-
-// flooding is the advice after codes were dropped.
-const flooding = "codes came faster than they can be judged and some were dropped; scan again, and look for a stuck trigger"
-
-func (d *device) advise(text string) { d.told.Store(&text) }
 
 // gone is any failure to read: the library knows no reasons.
 func (d *device) gone(err error) error {

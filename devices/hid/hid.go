@@ -55,6 +55,7 @@ import (
 	"time"
 
 	"usher/devices/keymap"
+	"usher/devices/report"
 )
 
 // The modes of Config.Mode.
@@ -65,12 +66,6 @@ const (
 	// modeUnknown, which nobody configures, is of an interface that is not
 	// described: no driver of the kernel holds it.
 	modeUnknown = "unknown"
-)
-
-// The bounds of Config.Idle.
-const (
-	minIdle = 20 * time.Millisecond
-	maxIdle = 2 * time.Second
 )
 
 // ID is a USB id. In a configuration it may also be a text, as lsusb prints it:
@@ -140,11 +135,9 @@ func New(cfg Config) (*Driver, error) {
 	if err != nil {
 		fault("layout: %w", err)
 	}
-	if cfg.Idle < minIdle || cfg.Idle > maxIdle {
-		fault("idle: %v is not between %v and %v", cfg.Idle, minIdle, maxIdle)
-	}
-	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
+	faults = append(faults, report.CheckIdle(cfg.Idle))
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
 	}
 	return &Driver{cfg: cfg, layout: layout, lib: karalabe{}, root: "/", seen: map[string][]byte{}}, nil
 }

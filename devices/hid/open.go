@@ -219,7 +219,7 @@ func (d *Driver) device(h handle, i usbInterface) *device {
 	}
 	desc, err := report.Parse(i.raw)
 	if err != nil {
-		dev.advise("its report descriptor cannot be read, the usual layout is taken: " + err.Error())
+		dev.Advise("its report descriptor cannot be read, the usual layout is taken: " + err.Error())
 		desc = report.Descriptor{}
 	}
 	mode := d.cfg.Mode

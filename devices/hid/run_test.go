@@ -15,6 +15,7 @@ import (
 
 	"usher/devices/devicetest"
 	"usher/devices/keymap"
+	"usher/devices/report"
 	"usher/scanner"
 )
 
@@ -182,7 +183,7 @@ func TestAFloodIsTold(t *testing.T) {
 		for range 1000 {
 			o.typeKeys("STUCK-TRIGGER\r")
 		}
-		if text := o.device.(scanner.Adviser).Advice(); text != flooding {
+		if text := o.device.(scanner.Adviser).Advice(); text != report.Flooding {
 			t.Errorf("advice %q", text)
 		}
 		held.Store(false)

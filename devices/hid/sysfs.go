@@ -35,38 +35,23 @@ func usbDevices(root string) ([]usbDevice, error) {
 	var found []usbDevice
 	for _, e := range entries {
 		dir := filepath.Join(base, e.Name())
-		vendor, err := strconv.ParseUint(read(dir, "idVendor"), 16, 16)
+		vendor, err := strconv.ParseUint(report.Attribute(dir, "idVendor"), 16, 16)
 		if err != nil {
 			continue // an interface, not a device
 		}
-		product, err := strconv.ParseUint(read(dir, "idProduct"), 16, 16)
+		product, err := strconv.ParseUint(report.Attribute(dir, "idProduct"), 16, 16)
 		if err != nil {
 			continue
 		}
-		bus, _ := strconv.Atoi(read(dir, "busnum"))
-		num, _ := strconv.Atoi(read(dir, "devnum"))
+		bus, _ := strconv.Atoi(report.Attribute(dir, "busnum"))
+		num, _ := strconv.Atoi(report.Attribute(dir, "devnum"))
 		found = append(found, usbDevice{
-			dir: dir, vendor: int(vendor), product: int(product), serial: read(dir, "serial"),
-			label: strings.TrimSpace(read(dir, "manufacturer") + " " + read(dir, "product")),
+			dir: dir, vendor: int(vendor), product: int(product), serial: report.Attribute(dir, "serial"),
+			label: strings.TrimSpace(report.Attribute(dir, "manufacturer") + " " + report.Attribute(dir, "product")),
 			node:  fmt.Sprintf("/dev/bus/usb/%03d/%03d", bus, num),
 		})
 	}
 	return found, err
-}
-
-// read gives a file of sysfs, or nothing. Devices choose their own words: only
-// what can be printed of them is kept.
-func read(dir, name string) string {
-	raw, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '\uFFFD' {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(string(raw), "")))
 }
 
 // usbInterface is one interface of a device.
@@ -90,15 +75,15 @@ func (d usbDevice) interfaces() []usbInterface {
 }
 
 func interfaceAt(dir string) (usbInterface, bool) {
-	number, err := strconv.ParseUint(read(dir, "bInterfaceNumber"), 16, 8)
+	number, err := strconv.ParseUint(report.Attribute(dir, "bInterfaceNumber"), 16, 8)
 	if err != nil {
 		return usbInterface{}, false
 	}
 	const classHID, subBoot, keyboard, mouse = "03", "01", "01", "02"
-	i := usbInterface{number: int(number), hid: read(dir, "bInterfaceClass") == classHID}
-	boot := i.hid && read(dir, "bInterfaceSubClass") == subBoot
-	i.keyboard = boot && read(dir, "bInterfaceProtocol") == keyboard
-	i.mouse = boot && read(dir, "bInterfaceProtocol") == mouse
+	i := usbInterface{number: int(number), hid: report.Attribute(dir, "bInterfaceClass") == classHID}
+	boot := i.hid && report.Attribute(dir, "bInterfaceSubClass") == subBoot
+	i.keyboard = boot && report.Attribute(dir, "bInterfaceProtocol") == keyboard
+	i.mouse = boot && report.Attribute(dir, "bInterfaceProtocol") == mouse
 	files, _ := filepath.Glob(dir + "/*:*:*.*/report_descriptor") // the pattern is well-formed
 	for _, file := range files {
 		if raw, err := os.ReadFile(file); err == nil {

@@ -2,7 +2,10 @@
 // streams of characters cut at terminators and at silence ([Framer]), HID report
 // descriptors ([Parse]), and the reports of HID point-of-sale scanners ([POS]).
 //
-// Everything here is pure: bytes and times in, codes out.
+// All that makes codes is pure: bytes and times in, codes out. What every driver
+// does around it stands here once, too: codes wait for a slow judge ([Deliver]), the
+// end of the context ends a read ([Interrupt]), a working scanner has advice
+// ([Adviser]), and a device's own words are read from sysfs ([Attribute]).
 package report
 
 import "usher/scanner"

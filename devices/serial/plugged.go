@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix" // access(2)
+
+	"usher/devices/report"
 )
 
 // Node is a serial port with a device behind it.
@@ -93,30 +95,14 @@ func node(path, root, tty string) Node {
 	}
 	const levels = 4
 	for range levels {
-		vendor, err := os.ReadFile(filepath.Join(dir, "idVendor"))
-		if err == nil {
-			id, _ := strconv.ParseUint(strings.TrimSpace(string(vendor)), 16, 16) // the kernel's own
+		vendor, product := report.Attribute(dir, "idVendor"), report.Attribute(dir, "product")
+		if vendor != "" || product != "" {
+			id, _ := strconv.ParseUint(vendor, 16, 16) // the kernel's own
 			n.VendorID = int(id)
-		}
-		product, noProduct := os.ReadFile(filepath.Join(dir, "product"))
-		if noProduct == nil {
-			maker, _ := os.ReadFile(filepath.Join(dir, "manufacturer")) // optional
-			n.Label = strings.TrimSpace(printable(string(maker)) + " " + printable(string(product)))
-		}
-		if err == nil || noProduct == nil {
+			n.Label = strings.TrimSpace(report.Attribute(dir, "manufacturer") + " " + product)
 			return n
 		}
 		dir = filepath.Dir(dir)
 	}
 	return n
-}
-
-// printable keeps a device's own words from playing tricks on a terminal.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '\uFFFD' {
-			return -1
-		}
-		return r
-	}, strings.TrimSpace(strings.ToValidUTF8(text, "")))
 }

@@ -122,33 +122,14 @@ func (p *port) setUp(node string, cfg Config) error {
 // is busy; those framed before the end are all emitted. It implements
 // scanner.Device.
 func (p *port) Run(ctx context.Context, emit func(raw string)) (err error) {
-	codes, emitted := make(chan string, backlog), make(chan struct{})
-	go func() {
-		defer close(emitted)
-		for code := range codes {
-			emit(code)
-		}
-	}()
-	defer func() {
-		close(codes)
-		<-emitted
-	}()
+	codes, end := report.Deliver(backlog, emit)
+	defer end()
 	// Closed before a slow emit is waited for: a scanner that is plugged in again
 	// gets another name while its old port is held.
 	defer func() { err = errors.Join(err, p.close()) }()
 	defer p.talk()()
 
-	woken := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(woken)
-		// The only failure is a closed file, whose reader has ended already.
-		_ = p.side.SetReadDeadline(time.Unix(1, 0))
-	})
-	defer func() {
-		if !stop() {
-			<-woken
-		}
-	}()
+	defer report.Interrupt(ctx, p.side)()
 	return p.read(ctx, codes)
 }
 

@@ -75,6 +75,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"usher/devices/report"
 	"usher/scanner"
 )
 
@@ -141,12 +142,10 @@ func New(cfg Config) (*Driver, error) {
 	if cfg.Baud < minBaud || cfg.Baud > maxBaud {
 		fault("baud: %d is not between %d and %d", cfg.Baud, minBaud, maxBaud)
 	}
-	if cfg.Idle < minIdle || cfg.Idle > maxIdle {
-		fault("idle: %v is not between %v and %v", cfg.Idle, minIdle, maxIdle)
-	}
+	faults = append(faults, report.CheckIdle(cfg.Idle))
 	cfg.checkTalk(fault)
-	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
 	}
 	return &Driver{cfg: cfg}, nil
 }

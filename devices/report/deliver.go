@@ -1,0 +1,59 @@
+package report
+
+import (
+	"context"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// Deliver gives codes to emit, one after the other, in a goroutine of its own: the
+// reader never waits for a verdict unless so many codes wait already. End closes
+// the queue and returns once all that is in it was given.
+func Deliver(waiting int, emit func(raw string)) (codes chan<- string, end func()) {
+	queue, emitted := make(chan string, waiting), make(chan struct{})
+	go func() {
+		defer close(emitted)
+		for code := range queue {
+			emit(code)
+		}
+	}()
+	return queue, func() {
+		close(queue)
+		<-emitted
+	}
+}
+
+// Interrupt ends the reads of a non-blocking file when the context ends. End
+// must be called before the file is closed.
+func Interrupt(ctx context.Context, file *os.File) (end func()) {
+	woken := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(woken)
+		// The only failure is a closed file, whose reader has ended already.
+		_ = file.SetReadDeadline(time.Unix(1, 0))
+	})
+	return func() {
+		if !stop() {
+			<-woken
+		}
+	}
+}
+
+// Flooding is the advice after codes were dropped.
+const Flooding = "codes came faster than they can be judged and some were dropped; scan again, and look for a stuck trigger"
+
+// Adviser keeps what a person should know of a scanner that works, such as that its
+// layout is another one. The zero value is ready; drivers embed it.
+type Adviser struct{ text atomic.Pointer[string] }
+
+// Advise replaces it; empty: there is none.
+func (a *Adviser) Advise(text string) { a.text.Store(&text) }
+
+// Advice gives it. It implements scanner.Adviser.
+func (a *Adviser) Advice() string {
+	if text := a.text.Load(); text != nil {
+		return *text
+	}
+	return ""
+}
