@@ -30,7 +30,7 @@ type template struct {
 func makeTemplate(t *testing.T) template {
 	t.Helper()
 	ctx := context.Background()
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	j := open(t, opts)
 	var list []scanner.Settlement
 	for n := range tickets {
@@ -105,6 +105,8 @@ func used(t *testing.T, dir string) int64 {
 // write puts a damaged copy of the template into a new directory.
 func (tm template) write(t *testing.T, harm func(raw []byte) []byte) Options {
 	t.Helper()
+	// Not checked when the test ends unless it opens the journal: one that only
+	// reads leaves the damage where it is.
 	opts := options(t.TempDir())
 	if err := os.WriteFile(filepath.Join(opts.Dir, fileName), harm(bytes.Clone(tm.raw)), 0o600); err != nil {
 		t.Fatal(err)
@@ -278,7 +280,7 @@ func TestDamageAnywhere(t *testing.T) {
 // TestDamageWhileRunning: a record that goes bad under an open journal is met by
 // a reader, rescued, and the reader gets its answer.
 func TestDamageWhileRunning(t *testing.T) {
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	j := open(t, opts)
 	for n := range 20 {
 		admit(t, j, n, scanner.FatePending)
@@ -377,7 +379,7 @@ func TestNewerSchema(t *testing.T) {
 // TestScrubbedEntriesStayAway: what a failed commit left on stale pages is not
 // brought back by a rescue that reads every byte.
 func TestScrubbedEntriesStayAway(t *testing.T) {
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	j := open(t, opts)
 	admit(t, j, 1, scanner.FatePending)
 	j.db.commit = liar
@@ -443,7 +445,7 @@ func TestLostKeys(t *testing.T) {
 		"memory": {bucketMemory, []byte("acme\x00quota")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			opts := options(t.TempDir())
+			opts := options(stateDir(t))
 			j := open(t, opts)
 			for n := range 20 {
 				admit(t, j, n, scanner.FatePending)
@@ -488,7 +490,7 @@ func TestLostKeys(t *testing.T) {
 // TestWrongTurns: a branch that leads to the wrong leaf hides marks that are
 // there; they are missed, not taken for tickets that never entered.
 func TestWrongTurns(t *testing.T) {
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	j := open(t, opts)
 	for n := range 100 {
 		admit(t, j, n, scanner.FateConfirmed)

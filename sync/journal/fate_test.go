@@ -47,7 +47,7 @@ func TestFatesAndMarks(t *testing.T) {
 		"settled as kept":            {steps: []step{settle(scanner.FateKept)}, fate: scanner.FatePending, open: 1, wantErr: scanner.ErrNotPossible},
 	} {
 		t.Run(name, func(t *testing.T) {
-			opts := options(t.TempDir())
+			opts := options(stateDir(t))
 			j := open(t, opts)
 			seq := admit(t, j, 1, scanner.FatePending)
 			var err error
@@ -77,7 +77,7 @@ func TestFatesAndMarks(t *testing.T) {
 		})
 	}
 	t.Run("unknown", func(t *testing.T) {
-		j := open(t, options(t.TempDir()))
+		j := open(t, options(stateDir(t)))
 		if err := j.Requeue(ctx, 9, "ann"); !errors.Is(err, scanner.ErrUnknown) {
 			t.Errorf("requeue: %v", err)
 		}
@@ -92,7 +92,7 @@ func TestFatesAndMarks(t *testing.T) {
 
 func TestSentEntriesAreNotWithdrawn(t *testing.T) {
 	ctx := context.Background()
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	j := open(t, opts)
 	seq := admit(t, j, 1, scanner.FatePending)
 	withdraw := func() error {
@@ -161,7 +161,7 @@ func TestWhatWasSentAndParkedIsWithdrawnForAPermit(t *testing.T) {
 }
 
 func TestPendingByScope(t *testing.T) {
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	j := open(t, opts)
 	var mine []uint64
 	for n := range 20 {
@@ -200,7 +200,7 @@ func TestPendingByScope(t *testing.T) {
 
 func TestTallies(t *testing.T) {
 	ctx := context.Background()
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	c := opts.Clock.(*clock)
 	j := open(t, opts)
 	commit := func(ticket int, edit func(*scanner.Record)) uint64 {
@@ -249,7 +249,7 @@ func TestTallies(t *testing.T) {
 // is decided that it does not tell.
 func TestHistoryTellsWhoDecided(t *testing.T) {
 	ctx := context.Background()
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	j := open(t, opts)
 	seq, conflict := admit(t, j, 1, scanner.FatePending), admit(t, j, 2, scanner.FatePending)
 	another := admit(t, j, 3, scanner.FateParked)
@@ -331,7 +331,7 @@ func TestADecisionIsStoredWithItsRecordOrNotAtAll(t *testing.T) {
 		"acknowledge": func(j *Journal, seq uint64) error { return j.Acknowledge(ctx, seq, "ann") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			j := open(t, options(t.TempDir()))
+			j := open(t, options(stateDir(t)))
 			seq := admit(t, j, 1, scanner.FateParked)
 			for _, fault := range []func(*bbolt.Tx) error{broken, liar} {
 				j.db.commit = fault
@@ -391,7 +391,7 @@ func TestTheTimeSentAs(t *testing.T) {
 		"not taken, then as another":  {[]step{send(one), settle(scanner.FatePending), send(noon)}, noon},
 	} {
 		t.Run(name, func(t *testing.T) {
-			opts := options(t.TempDir())
+			opts := options(stateDir(t))
 			j := open(t, opts)
 			seq := admit(t, j, 1, scanner.FatePending)
 			for _, step := range tc.steps {

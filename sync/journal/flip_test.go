@@ -166,7 +166,7 @@ func TestABranchThatLeadsBack(t *testing.T) {
 // the newer one is damaged, as if the last green light had never been.
 func TestTheNewerMetaHoldsTheLastCommit(t *testing.T) {
 	for range 2 { // whichever of the two is the newer
-		opts := options(t.TempDir())
+		opts := options(stateDir(t))
 		j := open(t, opts)
 		for n := range 3 + rand.IntN(2) {
 			admit(t, j, n, scanner.FatePending)

@@ -38,7 +38,7 @@ func TestTheFileLosesItsName(t *testing.T) {
 		}, 1, "replaced by another"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			opts := options(t.TempDir())
+			opts := options(stateDir(t))
 			j := open(t, opts)
 			admit(t, j, 1, scanner.FatePending)
 			if err := tc.harm(j.path); err != nil {
@@ -80,7 +80,7 @@ func TestWhatIsNoFile(t *testing.T) {
 		"dangling link": func(path string) error { return os.Symlink("nowhere", path) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			opts := options(t.TempDir())
+			opts := options(stateDir(t))
 			path := filepath.Join(opts.Dir, fileName)
 			if err := harm(path); err != nil {
 				t.Fatal(err)
@@ -223,7 +223,7 @@ func TestDamageOfAStoppedDevice(t *testing.T) {
 // TestAnUndoProvesNothing: a supervisor admits a ticket whose mark may be lost, and
 // takes it back.
 func TestAnUndoProvesNothing(t *testing.T) {
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	if err := os.MkdirAll(filepath.Join(opts.Dir, fileName, "x"), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -178,8 +178,10 @@ func checkFile(t reporter, dir string) {
 		t.Errorf("load: %v", err)
 	}
 	found, err := salvagePath(filepath.Join(dir, fileName))
-	if err != nil || !found.allWhole() {
-		t.Errorf("salvage read %v whole, %v", found.whole, err)
+	if err != nil {
+		t.Errorf("salvage: %v", err)
+	} else if !found.allWhole() {
+		t.Errorf("salvage read %v whole", found.whole)
 	}
 }
 

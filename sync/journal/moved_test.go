@@ -17,7 +17,7 @@ import (
 func TestANotedMovementLeavesItsMark(t *testing.T) {
 	for name, fault := range map[string]func(*bbolt.Tx) error{"liar": liar, "broken": broken} {
 		t.Run(name, func(t *testing.T) {
-			opts := options(t.TempDir())
+			opts := options(stateDir(t))
 			j := open(t, opts)
 			c := opts.Clock.(*clock)
 			stale := entryChange(t, j, c, 1, scanner.FateConfirmed)

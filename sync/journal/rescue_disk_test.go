@@ -273,6 +273,7 @@ func TestReadOnlyFileSystem(t *testing.T) {
 // TestExportLeavesOutDoubt: a scan whose commit failed is none, also for who looks at
 // the directory of a device that died before it took the commit back.
 func TestExportLeavesOutDoubt(t *testing.T) {
+	// The file that is left is beyond reading, on purpose.
 	opts := options(t.TempDir())
 	j := open(t, opts)
 	admit(t, j, 1, scanner.FatePending)
@@ -304,7 +305,7 @@ func TestExportLeavesOutDoubt(t *testing.T) {
 
 // TestALiveJournalIsNotDamaged: who may not look at it yet says so, and nothing else.
 func TestALiveJournalIsNotDamaged(t *testing.T) {
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	open(t, opts)
 	// As a look in the middle of a commit would find it.
 	overwrite(t, filepath.Join(opts.Dir, fileName), 30, []byte{9, 9, 9})

@@ -58,7 +58,7 @@ func TestSalvageTakesTheNewest(t *testing.T) {
 // TestAsideKeepsBothNames: a crash between the two steps of a rescue leaves the
 // damaged journal in its place, not none.
 func TestAsideKeepsBothNames(t *testing.T) {
-	opts := options(t.TempDir())
+	opts := options(stateDir(t))
 	j := open(t, opts)
 	for range 3 {
 		name, err := j.asideName()
