@@ -148,9 +148,6 @@ func (l *Lists) fetch(ctx context.Context, progress func(int)) error {
 	err := l.load(ctx, begun, progress)
 	l.running(false)
 	took, _ := l.o.Clock.Now().Since(begun)
-	l.mu.Lock()
-	l.notBefore = time.Now().Add(restFactor * took)
-	l.mu.Unlock()
 	switch {
 	case errors.Is(err, errUnchanged):
 		l.o.Store.Checked(l.o.Scope, begun)
@@ -159,6 +156,15 @@ func (l *Lists) fetch(ctx context.Context, progress func(int)) error {
 		l.o.Log.Info("the vendor lists no tickets now; the list before stays")
 		err = nil
 	}
+	rest := restFactor * took
+	if err != nil {
+		// How long a silence was says nothing of the vendor's work: a list that
+		// hung while the network was bad must not wait once it is good.
+		rest = min(rest, retryMin)
+	}
+	l.mu.Lock()
+	l.notBefore = time.Now().Add(rest)
+	l.mu.Unlock()
 	l.ended(err)
 	return err
 }

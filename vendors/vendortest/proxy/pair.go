@@ -18,6 +18,8 @@ type pair struct {
 	far  *net.TCPConn
 	dead bool
 	gone chan struct{} // closed with the pair
+
+	ended chan struct{} // closed when nobody serves it any more
 }
 
 // join adds the far side; false: the pair is gone already.

@@ -4,7 +4,9 @@ package proxy
 
 import (
 	"context"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -136,14 +138,18 @@ func (p *Proxy) Instead(serve func(net.Conn)) {
 	p.instead = serve
 }
 
-// Cut resets all connections there are and waits until they have ended.
+// Cut resets all connections there are and waits until they have ended. It does
+// not wait for those that come meanwhile.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
-	for one := range p.pairs {
+	cut := slices.Collect(maps.Keys(p.pairs))
+	p.mu.Unlock()
+	for _, one := range cut {
 		one.reset()
 	}
-	p.mu.Unlock()
-	_ = p.Quiet(context.Background())
+	for _, one := range cut {
+		<-one.ended
+	}
 }
 
 // Open counts the connections that have not ended.
@@ -184,11 +190,16 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
-		one := &pair{near: c.(*net.TCPConn), gone: make(chan struct{})}
+		one := &pair{near: c.(*net.TCPConn), gone: make(chan struct{}), ended: make(chan struct{})}
 		p.mu.Lock()
 		serve := p.instead
 		p.pairs[one] = struct{}{}
 		p.mu.Unlock()
+		select {
+		case <-p.done:
+			one.reset() // it came while Close ended the others
+		default:
+		}
 		p.running.Go(func() {
 			defer p.forget(one)
 			if serve != nil {
@@ -205,6 +216,7 @@ func (p *Proxy) forget(one *pair) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.pairs, one)
+	close(one.ended)
 	close(p.changed)
 	p.changed = make(chan struct{})
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -121,4 +122,38 @@ func TestHangAndInstead(t *testing.T) {
 func isTimeout(err error) bool {
 	var t interface{ Timeout() bool }
 	return errors.As(err, &t) && t.Timeout()
+}
+
+// TestCutWaitsForNobodyElse: who dials again at once does not keep Cut waiting.
+func TestCutWaitsForNobodyElse(t *testing.T) {
+	p, err := proxy.Listen(echo(t, make(chan string, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	p.Instead(func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+	first, err := net.Dial("tcp", p.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	for p.Open() == 0 {
+		runtime.Gosched()
+	}
+	again := make(chan net.Conn, 1)
+	go func() {
+		_, _ = first.Read(make([]byte, 1)) // until it is cut
+		c, err := net.Dial("tcp", p.Addr())
+		if err != nil {
+			t.Error(err)
+		}
+		again <- c
+	}()
+	p.Cut()
+	second := <-again
+	_ = second.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+	if _, err := second.Read(make([]byte, 1)); !isTimeout(err) {
+		t.Errorf("the connection made meanwhile: %v", err)
+	}
+	_ = second.Close()
 }
