@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"time"
 )
@@ -148,9 +149,11 @@ func (j *Journal) tellGiven(n int, newest Entry) {
 	j.given.records += n
 	j.given.before = newest.True.At
 	j.mu.Unlock()
+	level := slog.LevelInfo // once is alarm enough; the rest is for who asks later what is gone
 	if first {
-		j.log.Warn("journal: history gives way to scans: the disk is full", "before", newest.True.At)
+		level = slog.LevelWarn
 	}
+	j.log.Log(context.Background(), level, "journal: history gives way to scans: the disk is full", "records", n, "before", newest.True.At)
 }
 
 // oldestSettled finds the next records that may give way. What is not counted yet,
