@@ -14,6 +14,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"usher/devices/evdev"
@@ -44,10 +45,21 @@ type Scanner struct {
 	Opener    Opener
 }
 
+// Open opens a scanner once for somebody who does not try again; one that is
+// being set up is waited for.
+func Open(ctx context.Context, opener Opener) (scanner.Device, error) {
+	device, err := opener.Open(ctx)
+	for end := time.Now().Add(triedFor); errors.Is(err, scanner.ErrSettling) && time.Now().Before(end); {
+		pause(ctx, reopenSoon)
+		device, err = opener.Open(ctx)
+	}
+	return device, err
+}
+
 // Try opens the scanner once and gives it back at once, reading nothing. A daemon
 // that has it open makes this fail.
 func (s Scanner) Try(ctx context.Context) error {
-	device, err := s.Opener.Open(ctx)
+	device, err := Open(ctx, s.Opener)
 	if err != nil {
 		return err
 	}

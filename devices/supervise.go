@@ -144,9 +144,14 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		if !opened.IsZero() && time.Since(opened) >= worksAfter {
 			retry.Reset()
 		}
-		wait := retry.NextBackOff()
-		if opened.IsZero() && time.Now().Before(soon) {
-			wait = min(wait, reopenSoon)
+		var wait time.Duration
+		switch {
+		case errors.Is(err, scanner.ErrSettling):
+			wait = reopenSoon
+		case opened.IsZero() && time.Now().Before(soon):
+			wait = min(retry.NextBackOff(), reopenSoon)
+		default:
+			wait = retry.NextBackOff()
 		}
 		pause(ctx, reopenSoon)
 		if !opened.IsZero() {
@@ -282,7 +287,7 @@ func (p panicError) Error() string {
 
 // describe tells a scanner that is not there from one that does not work.
 func describe(err error) (State, string) {
-	for _, gone := range []error{scanner.ErrUnplugged, io.EOF, fs.ErrNotExist, syscall.ENODEV, syscall.ENXIO} {
+	for _, gone := range []error{scanner.ErrUnplugged, scanner.ErrSettling, io.EOF, fs.ErrNotExist, syscall.ENODEV, syscall.ENXIO} {
 		if errors.Is(err, gone) {
 			return Missing, err.Error()
 		}

@@ -18,4 +18,7 @@ var (
 	ErrNotPossible = errors.New("not possible")
 	// ErrUnplugged is returned by a driver when its scanner went away.
 	ErrUnplugged = errors.New("scanner unplugged")
+	// ErrSettling is returned by a driver when its scanner was plugged in this
+	// moment and cannot be told from another yet. It is over within 1 s.
+	ErrSettling = errors.New("it is still being set up by the kernel; tried again")
 )

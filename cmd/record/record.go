@@ -114,7 +114,7 @@ func (r *recording) read(raw []byte) {
 // of the story.
 func (r *recording) record(ctx context.Context, opener devices.Opener, length time.Duration, say io.Writer) error {
 	fmt.Fprint(say, warning)
-	device, err := opener.Open(ctx)
+	device, err := devices.Open(ctx, opener)
 	if err != nil {
 		return err
 	}

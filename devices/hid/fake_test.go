@@ -112,17 +112,14 @@ func (b *bus) plug(devices ...usb) {
 		for name, text := range map[string]string{
 			"idVendor": fmt.Sprintf("%04x", d.vendor), "idProduct": fmt.Sprintf("%04x", d.product), "serial": d.serial,
 			"busnum": "1", "devnum": fmt.Sprint(d.num), "manufacturer": "Maker", "product": "Scanner\x1b[31m",
+			"bNumInterfaces": fmt.Sprintf("%2d", len(d.interfaces)),
 		} {
 			if text != "" {
 				b.write(d.dir()+"/"+name, []byte(text+"\n"))
 			}
 		}
-		for n, i := range d.interfaces {
-			class := strings.Split(i.class, "/")
-			for at, name := range []string{"bInterfaceClass", "bInterfaceSubClass", "bInterfaceProtocol"} {
-				b.write(d.dir()+"/"+d.path(n)+"/"+name, []byte(class[at]+"\n"))
-			}
-			b.write(d.dir()+"/"+d.path(n)+"/bInterfaceNumber", fmt.Appendf(nil, "%02x\n", n))
+		for n := range d.interfaces {
+			b.show(d, n)
 			b.bind(d, n)
 		}
 		b.write(d.node(), nil)
@@ -130,6 +127,17 @@ func (b *bus) plug(devices ...usb) {
 		b.plugged[d.port] = d
 		b.mu.Unlock()
 	}
+}
+
+// show makes an interface come into view, without a driver.
+func (b *bus) show(d usb, number int) {
+	b.t.Helper()
+	dir := d.dir() + "/" + d.path(number)
+	class := strings.Split(d.interfaces[number].class, "/")
+	for at, name := range []string{"bInterfaceClass", "bInterfaceSubClass", "bInterfaceProtocol"} {
+		b.write(dir+"/"+name, []byte(class[at]+"\n"))
+	}
+	b.write(dir+"/bInterfaceNumber", fmt.Appendf(nil, "%02x\n", number))
 }
 
 // bind gives an interface to the kernel's driver, which shows its descriptor.

@@ -101,9 +101,11 @@ type Driver struct {
 	lib    library
 	// root is where sys and dev are: "/" on a device.
 	root string
-	// seen is the report descriptor last read: a device that a crash left without
-	// a driver shows none.
+	// seen is the report descriptor last read of each plug-in and interface: one
+	// that did not get its driver back shows none.
 	seen map[string][]byte
+	// blank is since when an interface of a plug-in has had no description.
+	blank map[string]time.Time
 	// head and tap take a recording; nil: none is made.
 	head func(key, value string)
 	tap  func(raw []byte)
@@ -139,7 +141,7 @@ func New(cfg Config) (*Driver, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	return &Driver{cfg: cfg, layout: layout, lib: karalabe{}, root: "/", seen: map[string][]byte{}}, nil
+	return &Driver{cfg: cfg, layout: layout, lib: karalabe{}, root: "/", seen: map[string][]byte{}, blank: map[string]time.Time{}}, nil
 }
 
 func isID(id ID) bool { return id >= 0 && id <= 0xffff }

@@ -17,7 +17,8 @@ import (
 )
 
 // Open makes one attempt to take the scanner for this process alone. Errors say
-// what to do; they wrap fs.ErrNotExist where it is not plugged in.
+// what to do; they wrap fs.ErrNotExist where it is not plugged in, and
+// [scanner.ErrSettling] where it was plugged in this moment.
 func (d *Driver) Open(ctx context.Context) (scanner.Device, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -31,6 +32,9 @@ func (d *Driver) Open(ctx context.Context) (scanner.Device, error) {
 	}
 	// What tells the mode goes away with the opening.
 	known := d.descriptors(plugged)
+	if err := d.settling(plugged, known); err != nil {
+		return nil, fmt.Errorf("%s: %w", d.Source(), err)
+	}
 	info, i, err := d.choose(d.lib.enumerate(uint16(d.cfg.VendorID), uint16(d.cfg.ProductID)), known, plugged)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", d.Source(), err)
@@ -91,7 +95,7 @@ func (notPlugged) Is(target error) bool { return target == fs.ErrNotExist }
 
 // descriptors gives each interface by its hidapi path, such as 1-1:1.0.
 func (d *Driver) descriptors(plugged []usbDevice) map[string]usbInterface {
-	known := map[string]usbInterface{}
+	known, seen := map[string]usbInterface{}, map[string][]byte{}
 	for _, u := range plugged {
 		dirs, _ := filepath.Glob(u.dir + "/*:*.*") // the pattern is well-formed
 		for _, dir := range dirs {
@@ -99,15 +103,19 @@ func (d *Driver) descriptors(plugged []usbDevice) map[string]usbInterface {
 			if !ok {
 				continue
 			}
-			key := fmt.Sprintf("%04x:%04x %s %d", u.vendor, u.product, u.serial, i.number)
+			path := filepath.Base(dir)
+			plugIn := u.node + " " + path
 			if i.raw == nil {
-				i.raw = d.seen[key]
-			} else {
-				d.seen[key] = i.raw
+				i.raw = d.seen[plugIn]
 			}
-			known[filepath.Base(dir)] = i
+			if i.raw != nil {
+				seen[plugIn] = i.raw
+			}
+			known[path] = i
 		}
 	}
+	// What is not plugged in any more is forgotten: its number goes to another.
+	d.seen = seen
 	return known
 }
 
@@ -145,8 +153,8 @@ func (d *Driver) choose(list []hid.DeviceInfo, known map[string]usbInterface, pl
 
 // modes are what to look for, in this order: a scanner that can be both is best
 // read as what it is. An interface without a driver comes before a keyboard: the
-// kernel has one for every keyboard, so that this is the one that was open here
-// before a crash.
+// kernel has one for every keyboard, and has had the time to give it (settling), so
+// that this is the one that was open here before a crash.
 func (d *Driver) modes() []string {
 	if d.cfg.Mode != modeAuto {
 		return []string{d.cfg.Mode, modeUnknown}

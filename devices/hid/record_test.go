@@ -39,7 +39,7 @@ func TestWhatIsRecordedReplaysTheSame(t *testing.T) {
 						again.Reads = append(again.Reads, devicetest.Read{After: time.Since(last), Data: bytes.Clone(raw)})
 						last = time.Now()
 					})
-				device, err := driver.Open(t.Context())
+				device, err := openSettled(t, driver)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -35,7 +35,7 @@ type opened struct {
 func (b *bus) read(cfg Config, d usb, before func(*fakeHandle), slow func()) *opened {
 	b.t.Helper()
 	b.plug(d)
-	device, err := b.driverOf(cfg).Open(b.t.Context())
+	device, err := openSettled(b.t, b.driverOf(cfg))
 	if err != nil {
 		b.t.Fatal(err)
 	}
