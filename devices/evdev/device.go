@@ -210,8 +210,9 @@ func (d *device) hand(codes chan<- string, framed []string) {
 		}
 		select {
 		case codes <- code:
+			d.Taken()
 		default:
-			d.Advise(report.Flooding)
+			d.Dropped()
 		}
 	}
 }

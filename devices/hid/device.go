@@ -127,8 +127,9 @@ func (d *device) hand(codes chan<- string, framed []string) {
 	for _, code := range framed {
 		select {
 		case codes <- code:
+			d.Taken()
 		default:
-			d.Advise(report.Flooding)
+			d.Dropped()
 		}
 	}
 	if advice, ok := d.decoder.advice(); ok {

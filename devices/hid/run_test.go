@@ -187,9 +187,15 @@ func TestAFloodIsTold(t *testing.T) {
 			t.Errorf("advice %q", text)
 		}
 		held.Store(false)
+		time.Sleep(10 * time.Second)
+		o.typeKeys("STUCK-TRIGGER\r")
+		time.Sleep(time.Second)
+		if text := o.device.(scanner.Adviser).Advice(); text != "" {
+			t.Errorf("advice %q after a code was taken", text)
+		}
 		time.Sleep(time.Minute)
 		got := o.stop()
-		if len(got) < backlog || len(got) > backlog+2 {
+		if len(got) < backlog || len(got) > backlog+3 {
 			t.Errorf("%d codes were kept, want about %d", len(got), backlog)
 		}
 		for _, code := range got {

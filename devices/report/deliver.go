@@ -43,15 +43,44 @@ func Interrupt(ctx context.Context, file *os.File) (end func()) {
 // Flooding is the advice after codes were dropped.
 const Flooding = "codes came faster than they can be judged and some were dropped; scan again, and look for a stuck trigger"
 
+const (
+	// floodTold is how long after the last dropped code that is told.
+	floodTold = time.Minute
+	// floodOver is how long none was dropped when the next code shows that it is
+	// over: while it lasts, some codes get through.
+	floodOver = 5 * time.Second
+)
+
 // Adviser keeps what a person should know of a scanner that works, such as that its
 // layout is another one. The zero value is ready; drivers embed it.
-type Adviser struct{ text atomic.Pointer[string] }
+type Adviser struct {
+	text atomic.Pointer[string]
+	// dropped is when a code was last dropped; nil: it is over.
+	dropped atomic.Pointer[time.Time]
+}
 
 // Advise replaces it; empty: there is none.
 func (a *Adviser) Advise(text string) { a.text.Store(&text) }
 
+// Dropped tells that a code came which could not be taken. Flooding is the advice
+// from then on, before any other, until that is over.
+func (a *Adviser) Dropped() {
+	now := time.Now()
+	a.dropped.Store(&now)
+}
+
+// Taken tells that a code was taken.
+func (a *Adviser) Taken() {
+	if last := a.dropped.Load(); last != nil && time.Since(*last) >= floodOver {
+		a.dropped.CompareAndSwap(last, nil)
+	}
+}
+
 // Advice gives it. It implements scanner.Adviser.
 func (a *Adviser) Advice() string {
+	if last := a.dropped.Load(); last != nil && time.Since(*last) < floodTold {
+		return Flooding
+	}
 	if text := a.text.Load(); text != nil {
 		return *text
 	}
