@@ -38,7 +38,12 @@ func fake(t *testing.T, devices ...input) string {
 		must(t, os.WriteFile(path, []byte(text+"\n"), 0o644))
 	}
 	for i, d := range devices {
-		dir := fmt.Sprintf("sys/class/input/event%d/device/", i)
+		// Every one hangs at a USB interface, a Bluetooth radio's if it is not on USB itself.
+		real := fmt.Sprintf("sys/devices/usb1/1-1/1-1:1.0/input/input%d", i)
+		class := filepath.Join(root, fmt.Sprintf("sys/class/input/event%d", i))
+		must(t, os.MkdirAll(class, 0o755))
+		must(t, os.Symlink("../../../../"+real, filepath.Join(class, "device")))
+		dir := real + "/"
 		write(dir+"name", d.name)
 		write(dir+"phys", "usb-0000:00:14.0-1/input0")
 		write(dir+"capabilities/key", d.bits)
@@ -73,12 +78,12 @@ func TestPlugged(t *testing.T) {
 	must(t, err)
 	const phys = "usb-0000:00:14.0-1/input0"
 	want := []Node{
-		{"/dev/input/by-id/usb-Logitech_Mouse-event-mouse", "/dev/input/event1", "Logitech Mouse", phys, false, 3, 0x046d, 0xab41},
-		{"/dev/input/by-id/usb-Symbol_Scanner-event-kbd", "/dev/input/event2", "Symbol Scanner[2J", phys, true, 3, 0x05e0, 0xab41},
-		{"/dev/input/by-path/platform-i8042-serio-0-event-kbd", "/dev/input/event0", "AT Translated Set 2 keyboard", phys, true, 0x11, 1, 0xab41},
-		{"/dev/input/event3", "/dev/input/event3", "CT Scanner", phys, true, 5, 0, 0xab41},
-		{"/dev/input/event4", "/dev/input/event4", "Lid", phys, false, 0x19, 0, 0xab41},
-		{"/dev/input/event5", "/dev/input/event5", "Broken", phys, false, 0, 0, 0xab41},
+		{"/dev/input/by-id/usb-Logitech_Mouse-event-mouse", "/dev/input/event1", "Logitech Mouse", phys, false, 3, 0x046d, 0xab41, "1-1:1.0", ""},
+		{"/dev/input/by-id/usb-Symbol_Scanner-event-kbd", "/dev/input/event2", "Symbol Scanner[2J", phys, true, 3, 0x05e0, 0xab41, "1-1:1.0", "/dev/input/by-path/usb-0:1-event-kbd"},
+		{"/dev/input/by-path/platform-i8042-serio-0-event-kbd", "/dev/input/event0", "AT Translated Set 2 keyboard", phys, true, 0x11, 1, 0xab41, "", "/dev/input/by-path/platform-i8042-serio-0-event-kbd"},
+		{"/dev/input/event3", "/dev/input/event3", "CT Scanner", phys, true, 5, 0, 0xab41, "", ""},
+		{"/dev/input/event4", "/dev/input/event4", "Lid", phys, false, 0x19, 0, 0xab41, "", ""},
+		{"/dev/input/event5", "/dev/input/event5", "Broken", phys, false, 0, 0, 0xab41, "", ""},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("plugged in (-want +got):\n%s", diff)

@@ -1,6 +1,7 @@
 package serial
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -16,13 +17,19 @@ import (
 
 // Node is a serial port with a device behind it.
 type Node struct {
-	// Path is the port's most lasting name, under /dev/serial/by-id where udev
-	// gave it one.
+	// Path is the port's most lasting name: under /dev/serial/by-id where udev gave
+	// it one, else under by-path.
 	Path string
 	// Label is manufacturer and product as the USB device states them, or empty.
 	Label string
-	// VendorID is the USB device's; zero: it is none.
-	VendorID int
+	// VendorID, ProductID and Serial are the USB device's; zero: it is none.
+	VendorID, ProductID int
+	Serial              string
+	// USB is its interface, such as 1-2:1.0; empty: it is not on USB.
+	USB string
+	// Socket is the link that stays with the place where it is plugged in; empty:
+	// udev gave none.
+	Socket string
 }
 
 // Access tells why this process may not open a node; nil: it may.
@@ -35,28 +42,45 @@ func Plugged(root string) ([]Node, error) {
 	var faults []error
 	named := map[string]bool{}
 
-	byID := filepath.Join(root, "dev/serial/by-id")
-	links, err := names(byID)
+	sockets, err := links(root, "/dev/serial/by-path")
 	faults = append(faults, err)
-	for _, link := range links {
-		target, err := os.Readlink(filepath.Join(byID, link))
-		if err != nil {
-			faults = append(faults, err)
-			continue
-		}
-		tty := filepath.Base(target)
-		named[tty] = true
-		nodes = append(nodes, node("/dev/serial/by-id/"+link, root, tty))
+	byPath := map[string]string{}
+	for _, l := range sockets {
+		byPath[l.tty] = l.name
+	}
+	ids, err := links(root, "/dev/serial/by-id")
+	faults = append(faults, err)
+	for _, l := range ids {
+		named[l.tty] = true
+		nodes = append(nodes, node(l.name, byPath[l.tty], root, l.tty))
 	}
 
 	ttys, err := names(filepath.Join(root, "sys/class/tty"))
 	faults = append(faults, err)
 	for _, tty := range ttys {
 		if !named[tty] && hasDevice(root, tty) {
-			nodes = append(nodes, node("/dev/"+tty, root, tty))
+			nodes = append(nodes, node(cmp.Or(byPath[tty], "/dev/"+tty), byPath[tty], root, tty))
 		}
 	}
 	return nodes, errors.Join(faults...)
+}
+
+// link is a name that udev gave a port.
+type link struct{ name, tty string }
+
+// links lists a folder of them, sorted.
+func links(root, dir string) ([]link, error) {
+	all, err := names(filepath.Join(root, dir))
+	faults := []error{err}
+	var found []link
+	for _, name := range all {
+		target, err := os.Readlink(filepath.Join(root, dir, name))
+		faults = append(faults, err)
+		if err == nil {
+			found = append(found, link{dir + "/" + name, filepath.Base(target)})
+		}
+	}
+	return found, errors.Join(faults...)
 }
 
 // names lists a folder, sorted; a folder that is not there is empty.
@@ -87,18 +111,22 @@ func hasDevice(root, tty string) bool {
 
 // node describes a port by its USB device, which is some levels above the tty:
 // interface, and for adapters a port of its own.
-func node(path, root, tty string) Node {
-	n := Node{Path: path}
+func node(path, socket, root, tty string) Node {
+	n := Node{Path: path, Socket: socket}
 	dir, err := filepath.EvalSymlinks(filepath.Join(root, "sys/class/tty", tty, "device"))
 	if err != nil {
 		return n
 	}
+	n.USB = report.USBInterface(dir)
 	const levels = 4
 	for range levels {
 		vendor, product := report.Attribute(dir, "idVendor"), report.Attribute(dir, "product")
 		if vendor != "" || product != "" {
 			id, _ := strconv.ParseUint(vendor, 16, 16) // the kernel's own
 			n.VendorID = int(id)
+			id, _ = strconv.ParseUint(report.Attribute(dir, "idProduct"), 16, 16)
+			n.ProductID = int(id)
+			n.Serial = report.Attribute(dir, "serial")
 			n.Label = strings.TrimSpace(report.Attribute(dir, "manufacturer") + " " + product)
 			return n
 		}
