@@ -37,6 +37,7 @@ type Config struct {
 	Clock    Clock     `mapstructure:"clock"`
 	Log      Log       `mapstructure:"log"`
 	Signals  Signals   `mapstructure:"signals"`
+	Screen   Screen    `mapstructure:"screen"`
 
 	source []byte
 }
@@ -151,6 +152,20 @@ type History struct {
 type Status struct {
 	// Socket is the path of the local socket.
 	Socket string `mapstructure:"socket"`
+	// Screen is the loopback address and port of the gate screen's page; off: there
+	// is none.
+	Screen string `mapstructure:"screen"`
+}
+
+// ScreenOff is the value of status.screen for no page.
+const ScreenOff = "off"
+
+// Screen says how the gate screens speak: the page, and usher watch.
+type Screen struct {
+	// Language is en, es, fr or de.
+	Language string `mapstructure:"language"`
+	// Hold is how long a verdict stays, and with it a name or a seat.
+	Hold time.Duration `mapstructure:"hold"`
 }
 
 // Clock says which clock is believed.
@@ -204,9 +219,10 @@ func Default() *Config {
 		Offline: Offline{Unknown: "refuse"},
 		Upload:  Upload{Batch: 100, RetryMin: time.Second, RetryMax: time.Minute},
 		History: History{Keep: 14 * 24 * time.Hour},
-		Status:  Status{Socket: "/run/usher/usher.sock"},
+		Status:  Status{Socket: "/run/usher/usher.sock", Screen: "127.0.0.1:8680"},
 		Clock:   Clock{Trust: "kernel"},
 		Log:     Log{Level: "info", Format: "json"},
+		Screen:  Screen{Language: "en", Hold: 5 * time.Second},
 	}
 }
 

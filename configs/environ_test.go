@@ -18,7 +18,7 @@ func TestTheEnvironmentReachesEveryScalar(t *testing.T) {
 		"offline.stale_after": "2h0m0s", "offline.unknown": "review", "offline.manifest": "/e.csv", "history.keep": "72h0m0s",
 		"offline.refresh": "10m0s", "online.patience": "1s", "online.timeout": "2s", "online.probe_min": "2s", "online.probe_max": "20s",
 		"online.in_doubt": "review", "upload.batch": "50", "upload.retry_min": "2s", "upload.retry_max": "20s",
-		"status.socket": "/e.sock", "clock.trust": "wall", "log.level": "warn", "log.format": "text",
+		"status.socket": "/e.sock", "status.screen": "[::1]:81", "screen.language": "fr", "screen.hold": "9s", "clock.trust": "wall", "log.level": "warn", "log.format": "text",
 		"signals.admit_led": "green:a", "signals.refuse_led": "red:r", "signals.review_led": "amber:v", "signals.beeper": "/dev/input/e9",
 	}
 	var environ []string

@@ -65,7 +65,8 @@ func TestDefaults(t *testing.T) {
 		"online.probe_max": 30 * time.Second, "online.in_doubt": "admit", "offline.refresh": time.Duration(0),
 		"upload.batch": 100, "upload.retry_min": time.Second, "upload.retry_max": time.Minute,
 		"offline.stale_after": time.Duration(0), "offline.unknown": "refuse", "offline.manifest": "",
-		"history.keep": 336 * time.Hour, "status.socket": "/run/usher/usher.sock",
+		"history.keep": 336 * time.Hour, "status.socket": "/run/usher/usher.sock", "status.screen": "127.0.0.1:8680",
+		"screen.language": "en", "screen.hold": 5 * time.Second,
 		"clock.trust": "kernel", "log.level": "info", "log.format": "json",
 		"signals.admit_led": "", "signals.refuse_led": "", "signals.review_led": "", "signals.beeper": "",
 	}
@@ -88,7 +89,8 @@ online: {patience: 1s, timeout: 2s, probe_min: 2s, probe_max: 20s, in_doubt: rev
 upload: {batch: 50, retry_min: 2s, retry_max: 20s}
 offline: {refresh: 10m, stale_after: 1h, unknown: review, manifest: /srv/list.csv}
 history: {keep: 48h}
-status: {socket: /srv/usher.sock}
+status: {socket: /srv/usher.sock, screen: off}
+screen: {language: de, hold: 10s}
 clock: {trust: wall}
 log: {level: debug, format: text}
 signals: {admit_led: "green:status", refuse_led: "red:status", review_led: "amber:status", beeper: /dev/input/event9}
@@ -103,7 +105,8 @@ signals: {admit_led: "green:status", refuse_led: "red:status", review_led: "ambe
 		"online.probe_max": 20 * time.Second, "online.in_doubt": "review", "offline.refresh": 10 * time.Minute,
 		"upload.batch": 50, "upload.retry_min": 2 * time.Second, "upload.retry_max": 20 * time.Second,
 		"offline.stale_after": time.Hour, "offline.unknown": "review", "offline.manifest": "/srv/list.csv",
-		"history.keep": 48 * time.Hour, "status.socket": "/srv/usher.sock",
+		"history.keep": 48 * time.Hour, "status.socket": "/srv/usher.sock", "status.screen": "off",
+		"screen.language": "de", "screen.hold": 10 * time.Second,
 		"clock.trust": "wall", "log.level": "debug", "log.format": "text",
 		"signals.admit_led": "green:status", "signals.refuse_led": "red:status", "signals.review_led": "amber:status",
 		"signals.beeper": "/dev/input/event9",
@@ -360,4 +363,22 @@ func FuzzLoad(f *testing.F) {
 			t.Error("faults without words")
 		}
 	})
+}
+
+// TestTheScreenStaysOnThisDevice: it shows names to whoever can reach it.
+func TestTheScreenStaysOnThisDevice(t *testing.T) {
+	for value, fault := range map[string]string{
+		"127.0.0.1:8680": "", `"[::1]:8680"`: "", "127.8.0.1:1": "", "off": "",
+		"0.0.0.0:8680": "loopback", `"[::]:8680"`: "loopback", "192.168.1.4:8680": "loopback", "localhost:8680": "loopback", `":8680"`: "loopback",
+		"127.0.0.1": "an address and a port", "127.0.0.1:0": "port", "127.0.0.1:70000": "port", "127.0.0.1:http": "port", `""`: "an address and a port",
+	} {
+		if fault == "" {
+			load(t, least+"status: {screen: "+value+"}\n")
+		} else if got := faultsOf(t, least+"status: {screen: "+value+"}\n"); !strings.Contains(got, "status.screen: ") || !strings.Contains(got, fault) {
+			t.Errorf("%s: %q, want %q", value, got, fault)
+		}
+	}
+	if got := faultsOf(t, least+"screen: {language: it, hold: 100ms}\n"); !strings.Contains(got, "screen.language: ") || !strings.Contains(got, "screen.hold: ") {
+		t.Errorf("%q", got)
+	}
 }

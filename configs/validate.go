@@ -4,6 +4,7 @@ import (
 	"net"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -49,6 +50,9 @@ func (c *Config) Validate() Faults {
 		f.Add("status.socket", "has %d bytes: a socket's path has at most %d", len(c.Status.Socket), longestSocket)
 	}
 	oneOf(&f, "clock.trust", c.Clock.Trust, "kernel", "wall")
+	loopback(&f, "status.screen", c.Status.Screen)
+	oneOf(&f, "screen.language", c.Screen.Language, "en", "es", "fr", "de")
+	within(&f, "screen.hold", c.Screen.Hold, time.Second, time.Minute)
 	oneOf(&f, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(&f, "log.format", c.Log.Format, "json", "text")
 	f.Sort()
@@ -212,6 +216,25 @@ func absolute(f *Faults, path, value string) {
 		f.Add(path, "%s: must be a whole path, beginning with /", quote(value))
 	} else if strings.ContainsFunc(value, unseen) {
 		f.Add(path, "%s: must not hold control characters or others that nobody sees", quote(value))
+	}
+}
+
+// loopback refuses an address that others than this device could reach, or that
+// nothing can listen on.
+func loopback(f *Faults, path, value string) {
+	if value == ScreenOff {
+		return
+	}
+	host, port, err := net.SplitHostPort(value)
+	if err != nil {
+		f.Add(path, "%s: write an address and a port, such as 127.0.0.1:8680, or off", quote(value))
+		return
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		f.Add(path, "%s: the screen shows names to whoever can reach it; use a loopback address, 127.0.0.1 or [::1], or off", quote(value))
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		f.Add(path, "%s: the port must be a number from 1 to 65535", quote(value))
 	}
 }
 

@@ -112,6 +112,12 @@ type Record struct {
 
 	FirstEnteredAt   time.Time `json:"first_entered_at,omitzero"`
 	FirstEnteredGate string    `json:"first_entered_gate,omitempty"`
+	// OpensAt and ClosedAt are the window behind TooEarly, TooLate and ClockDoubt,
+	// Detail a vendor's own words behind Restricted: what Message says, for a screen
+	// in another language.
+	OpensAt  time.Time `json:"opens_at,omitzero"`
+	ClosedAt time.Time `json:"closed_at,omitzero"`
+	Detail   string    `json:"detail,omitempty"`
 	// Took is from the reading to the verdict.
 	Took time.Duration `json:"took_ns"`
 

@@ -29,6 +29,7 @@ func (h *house) Status() control.Status {
 		Conflicts: stored.Conflicts,
 		Counts:    control.Counts{Admit: counts.Admit, Refuse: counts.Refuse, Review: counts.Review, Repeat: counts.Repeat, Offline: counts.Offline},
 		Clock:     h.clockStatus(),
+		Screen:    control.ScreenStatus{Language: cfg.Screen.Language, HoldMS: cfg.Screen.Hold.Milliseconds(), Timezone: cfg.Gate.Timezone},
 	}
 	for _, sup := range live.lanes {
 		s.Scanners = append(s.Scanners, scannerStatus(sup.Status()))

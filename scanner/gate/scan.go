@@ -250,6 +250,7 @@ func (s *scan) record(d scanner.Decision, info *scanner.TicketInfo) scanner.Reco
 		Late: s.late, Conflict: d.Conflict, Unverified: d.Unverified,
 		Ticket: info, Event: s.cfg.Scope.Event,
 		FirstEnteredAt: d.FirstEnteredAt, FirstEnteredGate: d.FirstEnteredGate,
+		OpensAt: d.OpensAt, ClosedAt: d.ClosedAt, Detail: d.Detail,
 		Took: took,
 	}
 	if s.asked {

@@ -42,6 +42,12 @@ type Event struct {
 	// By is the person behind what was not scanned, Of the record it acts on.
 	By string `json:"by,omitempty"`
 	Of uint64 `json:"of,omitempty"`
+	// FirstEnteredGate, the window and the vendor's own words are what Message says,
+	// for a screen in another language; absent where there is nothing to say.
+	FirstEnteredGate string `json:"first_entered_gate,omitempty"`
+	OpensAt          Time   `json:"opens_at,omitzero"`
+	ClosedAt         Time   `json:"closed_at,omitzero"`
+	Detail           string `json:"detail,omitempty"`
 	// AgoMS is how long before a repeat its last reading was.
 	AgoMS int64 `json:"ago_ms,omitempty"`
 }
@@ -75,6 +81,11 @@ func EventOf(o scanner.Outcome) Event {
 		TookMS:         float64(o.Took.Round(time.Microsecond)) / float64(time.Millisecond),
 		By:             o.By,
 		Of:             o.Of,
+
+		FirstEnteredGate: o.FirstEnteredGate,
+		OpensAt:          At(o.OpensAt),
+		ClosedAt:         At(o.ClosedAt),
+		Detail:           o.Detail,
 	}
 	if o.Kind != scanner.KindScan {
 		e.Kind = o.Kind

@@ -47,6 +47,19 @@ type Status struct {
 	Clock     ClockStatus     `json:"clock"`
 	// LastScan is null before the first one.
 	LastScan *Event `json:"last_scan"`
+	// Screen is how the gate screens of this device speak.
+	Screen ScreenStatus `json:"screen"`
+}
+
+// ScreenStatus is what every gate screen of the device has in common, wherever it
+// is drawn.
+type ScreenStatus struct {
+	// Language is en, es, fr or de.
+	Language string `json:"language"`
+	// HoldMS is how long a verdict stays, in milliseconds.
+	HoldMS int64 `json:"hold_ms"`
+	// Timezone is the venue's, in IANA names; empty: the device's own.
+	Timezone string `json:"timezone"`
 }
 
 // DeviceStatus names the device and its gate.

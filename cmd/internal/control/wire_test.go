@@ -58,7 +58,8 @@ func TestEveryNameOfAStatusIsAlwaysThere(t *testing.T) {
 		outbox outbox.pending outbox.oldest_at outbox.oldest_age_s outbox.deadline_at
 		parked conflicts scanners
 		counts counts.admit counts.refuse counts.review counts.repeat counts.offline
-		events clock clock.trusted clock.offset_ms last_scan`)
+		events clock clock.trusted clock.offset_ms last_scan
+		screen screen.language screen.hold_ms screen.timezone`)
 	slices.Sort(want)
 	if diff := cmp.Diff(want, fields(t, empty)); diff != "" {
 		t.Errorf("an empty status (-want +got):\n%s", diff)

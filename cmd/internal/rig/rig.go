@@ -50,7 +50,10 @@ type Options struct {
 	Vendor string
 	// Extra is appended to the configuration: whole sections in YAML.
 	Extra string
-	Log   io.Writer
+	// Screen is the address of the gate screen's page; empty: off, since many
+	// devices run at once on one machine.
+	Screen string
+	Log    io.Writer
 }
 
 // New makes the device: pseudo-terminals for its lanes and its configuration,
@@ -68,7 +71,7 @@ func New(o Options) (*Rig, error) {
 		fmt.Fprintf(&scanners, "  - { name: %s, driver: serial, port: %s }\n", name, pty.Path())
 	}
 	vendor := cmp.Or(o.Vendor, "{ name: manifest }")
-	config := fmt.Sprintf("state_dir: %s\nstatus: { socket: %s }\nvendor: %s\n", r.path("state"), r.Client.Path, vendor)
+	config := fmt.Sprintf("state_dir: %s\nstatus: { socket: %s, screen: %q }\nvendor: %s\n", r.path("state"), r.Client.Path, cmp.Or(o.Screen, "off"), vendor)
 	if scanners.Len() > 0 {
 		config += "scanners:\n" + scanners.String()
 	}
