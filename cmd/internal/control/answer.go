@@ -43,13 +43,13 @@ func (a *api) answer(h func(w http.ResponseWriter, r *http.Request) (any, error)
 			a.fail(w, r, err)
 			return
 		}
-		writeJSON(w, http.StatusOK, result)
+		WriteJSON(w, http.StatusOK, result)
 	})
 }
 
 // fail answers with the status that the error stands for.
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
-	status := statusOf(err)
+	status := StatusOf(err)
 	if status >= http.StatusInternalServerError {
 		// The pattern, not the path: a path may hold a whole code.
 		a.log.Warn("a request to the socket failed", "route", r.Pattern, "status", status, "error", err)
@@ -59,10 +59,11 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.As(err, &faults) {
 		body.Faults = faults
 	}
-	writeJSON(w, status, body)
+	WriteJSON(w, status, body)
 }
 
-func statusOf(err error) int {
+// StatusOf is the status that the error stands for, see [House].
+func StatusOf(err error) int {
 	var tooLarge *http.MaxBytesError
 	var faults Faults
 	switch {
@@ -85,7 +86,7 @@ func statusOf(err error) int {
 
 var errTooLarge = errors.New("too large")
 
-func badRequest(format string, args ...any) error {
+func BadRequest(format string, args ...any) error {
 	return requestError(fmt.Sprintf(format, args...))
 }
 
@@ -95,7 +96,8 @@ type requestError string
 func (e requestError) Error() string        { return string(e) }
 func (e requestError) Is(target error) bool { return target == ErrBadRequest }
 
-func writeJSON(w http.ResponseWriter, status int, body any) {
+// WriteJSON answers, under a deadline of its own.
+func WriteJSON(w http.ResponseWriter, status int, body any) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
 	w.Header().Set("Content-Type", contentJSON)
 	w.WriteHeader(status)
@@ -106,31 +108,32 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 }
 
 func writeError(w http.ResponseWriter, status int, text string) {
-	writeJSON(w, status, ErrorBody{Error: text})
+	WriteJSON(w, status, ErrorBody{Error: text})
 }
 
-// decode reads a small JSON body strictly.
-func decode(w http.ResponseWriter, r *http.Request, limit int64, into any) error {
+// Decode reads a small JSON body strictly: a flat object of known keys, each once.
+// Limit is in bytes.
+func Decode(w http.ResponseWriter, r *http.Request, limit int64, into any) error {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err != nil {
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
 			return fmt.Errorf("the request is larger than %d bytes: %w", limit, err)
 		}
-		return badRequest("the request was cut off: %v", err)
+		return BadRequest("the request was cut off: %v", err)
 	}
 	// Left standing, the deadline would end the request while it is answered.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	if !utf8.Valid(body) {
-		return badRequest("the request is not UTF-8")
+		return BadRequest("the request is not UTF-8")
 	}
 	dec := json.NewDecoder(strings.NewReader(string(body)))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
-		return badRequest("the request is not the JSON expected: %v", err)
+		return BadRequest("the request is not the JSON expected: %v", err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return badRequest("the request holds more than one JSON value")
+		return BadRequest("the request holds more than one JSON value")
 	}
 	return exactKeys(body, into)
 }
@@ -147,41 +150,41 @@ func exactKeys(body []byte, into any) error {
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
-		return badRequest("the request is not a JSON object")
+		return BadRequest("the request is not a JSON object")
 	}
 	for dec.More() {
 		key, err := dec.Token()
 		name, _ := key.(string)
 		var value json.RawMessage
 		if err := errors.Join(err, dec.Decode(&value)); err != nil {
-			return badRequest("the request is not the JSON expected: %v", err)
+			return BadRequest("the request is not the JSON expected: %v", err)
 		}
 		unused, ok := known[name]
 		switch {
 		case !ok:
-			return badRequest("the request is not the JSON expected: unknown field %q", name)
+			return BadRequest("the request is not the JSON expected: unknown field %q", name)
 		case !unused:
-			return badRequest("the request gives %q twice", name)
+			return BadRequest("the request gives %q twice", name)
 		}
 		known[name] = false
 	}
 	return nil
 }
 
-// person reads the body of a request that only a named person may make.
-func person(w http.ResponseWriter, r *http.Request) (string, error) {
+// Person reads the body of a request that only a named person may make.
+func Person(w http.ResponseWriter, r *http.Request) (string, error) {
 	var body ByRequest
-	if err := decode(w, r, maxBody, &body); err != nil {
+	if err := Decode(w, r, maxBody, &body); err != nil {
 		return "", err
 	}
 	by := strings.TrimSpace(body.By)
 	switch {
 	case by == "":
-		return "", badRequest(`"by" is required: the name of the person who decides`)
+		return "", BadRequest(`"by" is required: the name of the person who decides`)
 	case utf8.RuneCountInString(by) > maxBy:
-		return "", badRequest(`"by" is longer than %d characters`, maxBy)
+		return "", BadRequest(`"by" is longer than %d characters`, maxBy)
 	case strings.ContainsFunc(by, unseen):
-		return "", badRequest(`"by" holds control characters, or others that nobody sees`)
+		return "", BadRequest(`"by" holds control characters, or others that nobody sees`)
 	}
 	return by, nil
 }
@@ -193,11 +196,11 @@ func unseen(r rune) bool {
 	return !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r) && r != nonJoiner && r != joiner
 }
 
-// seqOf reads the record's number in the path.
-func seqOf(r *http.Request) (uint64, error) {
+// SeqOf reads the record's number in the path.
+func SeqOf(r *http.Request) (uint64, error) {
 	seq, err := strconv.ParseUint(r.PathValue("seq"), 10, 64)
 	if err != nil || seq == 0 {
-		return 0, badRequest("%q is not a scan's number", r.PathValue("seq"))
+		return 0, BadRequest("%q is not a scan's number", r.PathValue("seq"))
 	}
 	return seq, nil
 }
@@ -210,7 +213,7 @@ func limitOf(r *http.Request, usual, most int) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
-		return 0, badRequest("limit=%q: want a number above 0", text)
+		return 0, BadRequest("limit=%q: want a number above 0", text)
 	}
 	return min(n, most), nil
 }
@@ -223,7 +226,7 @@ func afterOf(r *http.Request) (after uint64, given bool, err error) {
 	}
 	after, err = strconv.ParseUint(query.Get("after"), 10, 64)
 	if err != nil {
-		return 0, false, badRequest("after=%q: want a scan's number", query.Get("after"))
+		return 0, false, BadRequest("after=%q: want a scan's number", query.Get("after"))
 	}
 	return after, true, nil
 }

@@ -91,7 +91,7 @@ func (c *Client) Newest(ctx context.Context, limit int, after uint64) ([]Event, 
 func (c *Client) Scan(ctx context.Context, code string, direction scanner.Direction) (Event, error) {
 	if !utf8.ValidString(code) {
 		// JSON would carry another code.
-		return Event{}, badRequest("the code is not text (UTF-8)")
+		return Event{}, BadRequest("the code is not text (UTF-8)")
 	}
 	return post[Event](ctx, c, "/v1/scans", ScanRequest{Code: code, Direction: direction})
 }
@@ -109,7 +109,7 @@ func (c *Client) Undo(ctx context.Context, seq uint64, by string) (Event, error)
 // Ticket asks for all that is known of a code.
 func (c *Client) Ticket(ctx context.Context, code string) (TicketView, error) {
 	if !utf8.ValidString(code) {
-		return TicketView{}, badRequest("the code is not text (UTF-8)")
+		return TicketView{}, BadRequest("the code is not text (UTF-8)")
 	}
 	// Unescaped, "." and ".." would be cleaned out of the path.
 	segment := strings.ReplaceAll(url.PathEscape(code), ".", "%2E")

@@ -12,10 +12,14 @@ import (
 // descriptor of the daemon, scanners and stores included.
 const maxConnections = 256
 
-// connections bounds a server's connections. Where there are too many, the
+// Connections bounds a server's connections. Where there are too many, the
 // oldest that asks for nothing gives way; where all ask, the newest does.
-type connections struct {
-	log *slog.Logger
+type Connections struct {
+	// Most is how many may be open.
+	Most int
+	// To says in the log what is connected to.
+	To  string
+	Log *slog.Logger
 
 	// mu guards what follows; it is held across no I/O.
 	mu sync.Mutex
@@ -26,12 +30,12 @@ type connections struct {
 	crowded bool
 }
 
-// changed is the server's ConnState hook.
-func (c *connections) changed(conn net.Conn, state http.ConnState) {
+// Changed is the server's ConnState hook.
+func (c *Connections) Changed(conn net.Conn, state http.ConnState) {
 	crowded, victim := c.note(conn, state)
-	if crowded && c.log != nil {
-		c.log.Warn("too many connections to the socket: the oldest without a request is closed for each new one; find the program that leaks them",
-			"most", maxConnections)
+	if crowded && c.Log != nil {
+		c.Log.Warn("too many connections to "+c.To+": the oldest without a request is closed for each new one; find the program that leaks them",
+			"most", c.Most)
 	}
 	if victim != nil {
 		_ = victim.Close()
@@ -40,7 +44,7 @@ func (c *connections) changed(conn net.Conn, state http.ConnState) {
 
 // note follows the state and names the connection to close, if any. Crowded is
 // true the first time, until most are gone.
-func (c *connections) note(conn net.Conn, state http.ConnState) (crowded bool, victim net.Conn) {
+func (c *Connections) note(conn net.Conn, state http.ConnState) (crowded bool, victim net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if i := slices.Index(c.calm, conn); i >= 0 {
@@ -59,11 +63,11 @@ func (c *connections) note(conn net.Conn, state http.ConnState) (crowded bool, v
 		delete(c.all, conn)
 	}
 	switch n := len(c.all); {
-	case n > maxConnections && state == http.StateNew:
+	case n > c.Most && state == http.StateNew:
 		crowded, c.crowded = !c.crowded, true
 		victim, c.calm = c.calm[0], c.calm[1:]
 		delete(c.all, victim)
-	case n < maxConnections/2:
+	case n < c.Most/2:
 		c.crowded = false
 	}
 	return crowded, victim

@@ -18,7 +18,7 @@ func (a *api) health(w http.ResponseWriter, _ *http.Request) {
 		code = http.StatusServiceUnavailable
 		health.Error = "no scan can be decided: " + strings.Join(status.Problems, "; ")
 	}
-	writeJSON(w, code, health)
+	WriteJSON(w, code, health)
 }
 
 func (a *api) sync(w http.ResponseWriter, r *http.Request) (any, error) {
@@ -37,7 +37,7 @@ func (a *api) reload(w http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, err
 	}
 	result, err := a.house.Reload(r.Context())
-	if err != nil && statusOf(err) < http.StatusInternalServerError {
+	if err != nil && StatusOf(err) < http.StatusInternalServerError {
 		// What the daemon itself failed at is logged for every request.
 		a.log.Error("configuration not reloaded", "err", err)
 	}
@@ -58,7 +58,7 @@ func empty(w http.ResponseWriter, r *http.Request) error {
 	if r.ContentLength == 0 {
 		return nil
 	}
-	return decode(w, r, maxBody, &struct{}{})
+	return Decode(w, r, maxBody, &struct{}{})
 }
 
 // list makes an empty list of none, so that the wire never holds null for one.

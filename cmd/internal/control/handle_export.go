@@ -11,7 +11,7 @@ import (
 func (a *api) export(w http.ResponseWriter, r *http.Request) {
 	format, err := ParseFormat(r.URL.Query().Get("format"))
 	if err != nil {
-		a.fail(w, r, badRequest("%v", err))
+		a.fail(w, r, BadRequest("%v", err))
 		return
 	}
 	control := http.NewResponseController(w)

@@ -26,7 +26,7 @@ func (a *api) parked(_ http.ResponseWriter, r *http.Request) (any, error) {
 }
 
 func (a *api) requeue(w http.ResponseWriter, r *http.Request) (any, error) {
-	seq, by, err := seqAndPerson(w, r)
+	seq, by, err := SeqAndPerson(w, r)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func (a *api) requeue(w http.ResponseWriter, r *http.Request) (any, error) {
 }
 
 func (a *api) acknowledge(w http.ResponseWriter, r *http.Request) (any, error) {
-	seq, by, err := seqAndPerson(w, r)
+	seq, by, err := SeqAndPerson(w, r)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (a *api) acknowledge(w http.ResponseWriter, r *http.Request) (any, error) {
 }
 
 func (a *api) requeueAll(w http.ResponseWriter, r *http.Request) (any, error) {
-	by, err := person(w, r)
+	by, err := Person(w, r)
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ func (a *api) scans(w http.ResponseWriter, r *http.Request) {
 	if text := r.URL.Query().Get("follow"); text != "" {
 		follow, err := strconv.ParseBool(text)
 		if err != nil {
-			a.fail(w, r, badRequest("follow=%q: want true or false", text))
+			a.fail(w, r, BadRequest("follow=%q: want true or false", text))
 			return
 		}
 		if follow {
@@ -55,18 +55,18 @@ func (a *api) newest(_ http.ResponseWriter, r *http.Request) (any, error) {
 
 func (a *api) scan(w http.ResponseWriter, r *http.Request) (any, error) {
 	var body ScanRequest
-	if err := decode(w, r, maxScanBody, &body); err != nil {
+	if err := Decode(w, r, maxScanBody, &body); err != nil {
 		return nil, err
 	}
 	if len(body.Code) > maxTyped {
 		return nil, tooLarge("the code is longer than 64 KiB")
 	}
 	if body.Direction != "" && !body.Direction.Valid() {
-		return nil, badRequest("direction %q: want entry or exit", body.Direction)
+		return nil, BadRequest("direction %q: want entry or exit", body.Direction)
 	}
 	code := scanner.Clean(body.Code)
 	if code == "" {
-		return nil, badRequest(`"code" is required`)
+		return nil, BadRequest(`"code" is required`)
 	}
 	return a.house.Scan(r.Context(), code, body.Direction)
 }
@@ -78,7 +78,7 @@ func (e tooLarge) Error() string        { return string(e) }
 func (e tooLarge) Is(target error) bool { return target == errTooLarge }
 
 func (a *api) admit(w http.ResponseWriter, r *http.Request) (any, error) {
-	seq, by, err := seqAndPerson(w, r)
+	seq, by, err := SeqAndPerson(w, r)
 	if err != nil {
 		return nil, err
 	}
@@ -86,18 +86,19 @@ func (a *api) admit(w http.ResponseWriter, r *http.Request) (any, error) {
 }
 
 func (a *api) undo(w http.ResponseWriter, r *http.Request) (any, error) {
-	seq, by, err := seqAndPerson(w, r)
+	seq, by, err := SeqAndPerson(w, r)
 	if err != nil {
 		return nil, err
 	}
 	return a.house.Undo(r.Context(), seq, by)
 }
 
-func seqAndPerson(w http.ResponseWriter, r *http.Request) (seq uint64, by string, err error) {
-	if seq, err = seqOf(r); err != nil {
+// SeqAndPerson reads which record a person acts on, and who that is.
+func SeqAndPerson(w http.ResponseWriter, r *http.Request) (seq uint64, by string, err error) {
+	if seq, err = SeqOf(r); err != nil {
 		return 0, "", err
 	}
-	by, err = person(w, r)
+	by, err = Person(w, r)
 	return seq, by, err
 }
 

@@ -21,10 +21,10 @@ const (
 func (a *api) ticket(_ http.ResponseWriter, r *http.Request) (any, error) {
 	code := scanner.Clean(r.PathValue("code"))
 	if code == "" {
-		return nil, badRequest("no code")
+		return nil, BadRequest("no code")
 	}
 	if err := code.Check(); err != nil {
-		return nil, badRequest("%v", err)
+		return nil, BadRequest("%v", err)
 	}
 	view, err := a.house.Ticket(r.Context(), code)
 	view.Scans = list(view.Scans)
@@ -34,7 +34,7 @@ func (a *api) ticket(_ http.ResponseWriter, r *http.Request) (any, error) {
 func (a *api) findTickets(_ http.ResponseWriter, r *http.Request) (any, error) {
 	text := strings.TrimSpace(r.URL.Query().Get("q"))
 	if text == "" {
-		return nil, badRequest("q is required: a name, an order or a seat")
+		return nil, BadRequest("q is required: a name, an order or a seat")
 	}
 	limit, err := limitOf(r, usualTickets, mostTickets)
 	if err != nil {
@@ -47,7 +47,7 @@ func (a *api) findTickets(_ http.ResponseWriter, r *http.Request) (any, error) {
 func (a *api) importTickets(w http.ResponseWriter, r *http.Request) (any, error) {
 	name := r.URL.Query().Get("name")
 	if name == "" {
-		return nil, badRequest("name is required: the manifest's file name")
+		return nil, BadRequest("name is required: the manifest's file name")
 	}
 	body := &patientBody{
 		body:    http.MaxBytesReader(w, r.Body, maxManifest),
@@ -56,7 +56,7 @@ func (a *api) importTickets(w http.ResponseWriter, r *http.Request) (any, error)
 	result, err := a.house.Import(r.Context(), name, body)
 	if body.failed != nil {
 		// Whatever was made of the part that came: it is not what was sent.
-		err = badRequest("the manifest was cut off: %v", body.failed)
+		err = BadRequest("the manifest was cut off: %v", body.failed)
 		var tooLarge *http.MaxBytesError
 		if errors.As(body.failed, &tooLarge) {
 			err = body.failed

@@ -89,7 +89,7 @@ func (s *Server) Run(ctx context.Context) error {
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ConnState:         (&connections{log: s.Log}).changed,
+		ConnState:         (&Connections{Most: maxConnections, To: "the socket", Log: s.Log}).Changed,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		// The library's own complaints quote what a client sent.
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
