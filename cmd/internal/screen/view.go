@@ -98,7 +98,7 @@ func Shown(e control.Event) bool { return !e.Kind.Clerical() }
 // Event is what the screen shows of an event.
 func (s Speaker) Event(e control.Event) View {
 	v := View{
-		Kind: kindOf(e), Seq: e.Seq, Code: e.Code, Scanner: s.scanner(e.Scanner), Direction: e.Direction,
+		Kind: KindOf(e), Seq: e.Seq, Code: e.Code, Scanner: s.scanner(e.Scanner), Direction: e.Direction,
 		At: s.seconds(e.At.Time), Ticket: s.ticket(e.Ticket), Marks: s.marks(e),
 	}
 	v.Shape, v.Word = v.Kind.Shape(), s.word(v.Kind)
@@ -107,7 +107,7 @@ func (s Speaker) Event(e control.Event) View {
 		was := e
 		was.Repeat = false
 		v.Why = fill(s.Words.WhySame, "ago", s.age(time.Duration(e.AgoMS)*time.Millisecond))
-		v.Do = fill(s.Words.WhatItWas, "verdict", s.word(kindOf(was)), "why", s.why(was))
+		v.Do = fill(s.Words.WhatItWas, "verdict", s.word(KindOf(was)), "why", s.why(was))
 		v.Do = strings.TrimRight(v.Do, " :–-")
 	case Undone:
 		v.Why = fill(s.Words.WhyUndone, "by", e.By)
@@ -122,7 +122,8 @@ func (s Speaker) Event(e control.Event) View {
 	return v
 }
 
-func kindOf(e control.Event) Kind {
+// KindOf is what an event fills the screen with.
+func KindOf(e control.Event) Kind {
 	switch {
 	case e.Repeat:
 		return Repeated
