@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"strconv"
 	"time"
 
 	"usher/cmd/internal/control"
@@ -164,3 +165,24 @@ func (s Speaker) clock(t, now time.Time) string {
 	}
 	return t.Format("2006-01-02 15:04")
 }
+
+// status is what the list says of a ticket.
+func (s Speaker) status(st scanner.Status) string {
+	w := s.Words
+	switch st {
+	case scanner.StatusValid:
+		return w.StatusValid
+	case scanner.StatusUsed:
+		return w.StatusUsed
+	case scanner.StatusVoided:
+		return w.StatusVoided
+	case scanner.StatusRefunded:
+		return w.StatusRefunded
+	case scanner.StatusBlocked:
+		return w.StatusBlocked
+	}
+	return string(st)
+}
+
+// tooMany says that a search found more than it shows.
+func (s Speaker) tooMany(n int) string { return fill(s.Words.TooManyFound, "n", strconv.Itoa(n)) }
