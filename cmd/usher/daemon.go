@@ -22,6 +22,7 @@ import (
 	"usher/cache/seal"
 	"usher/cmd/internal/control"
 	"usher/cmd/internal/identity"
+	"usher/cmd/internal/screen"
 	"usher/configs"
 	"usher/devices"
 	"usher/devices/host"
@@ -281,6 +282,16 @@ func (d *usherd) build(cfg *configs.Config, old *setup) (s *setup, err error) {
 	} else {
 		s.host = host.New(hostConfig(cfg), "/", d.log.With("room", "host"))
 	}
+	switch {
+	case cfg.Status.Screen == configs.ScreenOff:
+	case old != nil && old.pagePrint() == s.pagePrint():
+		s.page = old.page
+	default:
+		s.page = &screen.Server{
+			Addr: cfg.Status.Screen, House: d.house, Feed: d.house.feed, Log: d.log.With("room", "screen"),
+			Zone: s.gate.Venue, Language: cfg.Screen.Language, Hold: cfg.Screen.Hold,
+		}
+	}
 	return s, nil
 }
 
@@ -319,6 +330,9 @@ func partsOf(s *setup) []part {
 	wanted := []part{
 		{name: "refresh", print: s.refreshPrint(), run: s.refresh.Run},
 		{name: "signals", print: s.signalsPrint(), run: s.host.Run},
+	}
+	if s.page != nil {
+		wanted = append(wanted, part{name: "screen", print: s.pagePrint(), run: s.page.Run})
 	}
 	for i, sup := range s.lanes {
 		wanted = append(wanted, part{name: "scanner " + s.cfg.Scanners[i].Name, print: lanePrint(s.cfg, i), run: sup.Run})

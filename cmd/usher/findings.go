@@ -78,6 +78,7 @@ func inspect(ctx context.Context, configPath string, environ []string) findings 
 	inspectSocket(&f, cfg.Status.Socket)
 	status := inspectDaemon(ctx, &f, cfg)
 	inspectStores(&f, cfg, status)
+	inspectScreen(ctx, &f, cfg, status)
 	inspectScanners(ctx, &f, cfg, status)
 	inspectSignals(&f, cfg, "/")
 	inspectManifest(ctx, &f, cfg)

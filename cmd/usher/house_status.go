@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"usher/cmd/internal/control"
+	"usher/cmd/internal/screen"
 	"usher/devices"
 	"usher/scanner"
 	"usher/scanner/gate"
@@ -30,6 +31,9 @@ func (h *house) Status() control.Status {
 		Counts:    control.Counts{Admit: counts.Admit, Refuse: counts.Refuse, Review: counts.Review, Repeat: counts.Repeat, Offline: counts.Offline},
 		Clock:     h.clockStatus(),
 		Screen:    control.ScreenStatus{Language: cfg.Screen.Language, HoldMS: cfg.Screen.Hold.Milliseconds(), Timezone: cfg.Gate.Timezone},
+	}
+	if live.page != nil {
+		s.Screen.URL = screen.URL(live.page.Addr)
 	}
 	for _, sup := range live.lanes {
 		s.Scanners = append(s.Scanners, scannerStatus(sup.Status()))
@@ -93,6 +97,11 @@ func (h *house) problems(live *setup, stored journal.Status, s control.Status) [
 	}
 	if waited := h.gate.Stuck(); waited > stuckAfter {
 		problems = append(problems, fmt.Sprintf("a scan has waited %s for its verdict: the disk may be failing", waited.Round(time.Second)))
+	}
+	if live.page != nil {
+		if wrong := live.page.Problem(); wrong != "" {
+			problems = append(problems, wrong)
+		}
 	}
 	for _, sc := range s.Scanners {
 		if sc.State != control.ScannerConnected {

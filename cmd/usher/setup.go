@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"usher/cmd/internal/screen"
 	"usher/configs"
 	"usher/devices"
 	"usher/devices/host"
@@ -31,6 +32,8 @@ type setup struct {
 	refresh  *refresh.Refresher
 	// host is the device's own lights and beeper.
 	host *host.Host
+	// page serves the gate screen; nil: it is off.
+	page *screen.Server
 }
 
 // checkBlocks finds the faults that configs cannot see: those of the drivers'
@@ -90,6 +93,12 @@ func hostConfig(cfg *configs.Config) host.Config {
 
 // signalsPrint tells one configuration of lights from another.
 func (s *setup) signalsPrint() string { return fmt.Sprintf("%q", s.cfg.Signals) }
+
+// pagePrint tells one gate screen from another: a reload leaves one alone that did
+// not change.
+func (s *setup) pagePrint() string {
+	return fmt.Sprintf("%q", []string{s.cfg.Status.Screen, s.cfg.Screen.Language, s.cfg.Screen.Hold.String(), s.cfg.Gate.Timezone})
+}
 
 // gateConfig is what the gate judges by under the configuration.
 func gateConfig(cfg *configs.Config, vendor scanner.Vendor, origin scanner.Origin) (gate.Config, error) {

@@ -72,6 +72,9 @@ func writeStatus(w io.Writer, s control.Status, now time.Time, zone *time.Locati
 	if s.LastScan != nil {
 		last = eventLine(*s.LastScan, now, zone, false)
 	}
+	if s.Screen.URL != "" {
+		t.row("screen", clean(s.Screen.URL))
+	}
 	t.row("last scan", last)
 	t.row("version", joined(", ", s.Version, labelled("device id", s.Device.ID)))
 	return t.flush()

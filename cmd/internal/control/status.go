@@ -54,6 +54,8 @@ type Status struct {
 // ScreenStatus is what every gate screen of the device has in common, wherever it
 // is drawn.
 type ScreenStatus struct {
+	// URL is the page's, for a browser on the device; empty: it is off.
+	URL string `json:"url"`
 	// Language is en, es, fr or de.
 	Language string `json:"language"`
 	// HoldMS is how long a verdict stays, in milliseconds.

@@ -59,7 +59,7 @@ func TestEveryNameOfAStatusIsAlwaysThere(t *testing.T) {
 		parked conflicts scanners
 		counts counts.admit counts.refuse counts.review counts.repeat counts.offline
 		events clock clock.trusted clock.offset_ms last_scan
-		screen screen.language screen.hold_ms screen.timezone`)
+		screen screen.url screen.language screen.hold_ms screen.timezone`)
 	slices.Sort(want)
 	if diff := cmp.Diff(want, fields(t, empty)); diff != "" {
 		t.Errorf("an empty status (-want +got):\n%s", diff)

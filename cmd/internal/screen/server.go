@@ -92,7 +92,7 @@ func (s *Server) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
-		s.tell(problemOf(s.Addr, err))
+		s.tell(ProblemOf(s.Addr, err))
 		timer := time.NewTimer(pauses.NextBackOff())
 		select {
 		case <-timer.C:
@@ -112,8 +112,8 @@ func (s *Server) tell(problem string) {
 	s.problem.Store(&problem)
 }
 
-// problemOf says what keeps the page from being served, and what to do.
-func problemOf(addr string, err error) string {
+// ProblemOf says what keeps the page from being served, and what to do.
+func ProblemOf(addr string, err error) string {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Sprintf("screen: %s is in use by another program; set status.screen to another port, or off", addr)
