@@ -44,17 +44,20 @@ func TestInstall(t *testing.T) {
 	config := filepath.Join(root, "etc/usher/usher.yaml")
 
 	out := run(t, environ, sh, "../scripts/install")
-	for _, step := range []string{"edit " + config, "usher check", "systemctl enable --now usher"} {
+	for _, step := range []string{"edit " + config, "usher check", "systemctl enable --now usher", "enable --now usher-kiosk", "enable --now usher-screen@tty1"} {
 		if !strings.Contains(out, step) {
 			t.Errorf("does not say %q:\n%s", step, out)
 		}
 	}
 	want := map[string]string{
-		"/usr/local/bin/usher":                               "-rwxr-xr-x\nfirst",
-		"/usr/local/lib/systemd/system/usher.service":        "-rw-r--r--\n" + strings.Replace(read(t, "usher.service"), "/usr/bin/usher", "/usr/local/bin/usher", 1),
-		"/usr/local/lib/sysusers.d/usher.conf":               "-rw-r--r--\n" + read(t, "usher.sysusers.conf"),
-		"/usr/local/lib/udev/rules.d/70-usher-scanner.rules": "-rw-r--r--\n" + read(t, "70-usher-scanner.rules"),
-		"/etc/usher/usher.yaml":                              "-rw-r-----\n" + read(t, "usher.yaml"),
+		"/usr/local/bin/usher":                                "-rwxr-xr-x\nfirst",
+		"/usr/local/lib/systemd/system/usher.service":         "-rw-r--r--\n" + strings.Replace(read(t, "usher.service"), "/usr/bin/usher", "/usr/local/bin/usher", 1),
+		"/usr/local/lib/systemd/system/usher-kiosk.service":   "-rw-r--r--\n" + strings.Replace(read(t, "usher-kiosk.service"), "/usr/libexec/", "/usr/local/libexec/", 1),
+		"/usr/local/lib/systemd/system/usher-screen@.service": "-rw-r--r--\n" + strings.ReplaceAll(read(t, "usher-screen@.service"), "/usr/bin/usher", "/usr/local/bin/usher"),
+		"/usr/local/libexec/usher-kiosk":                      "-rwxr-xr-x\n" + read(t, "usher-kiosk"),
+		"/usr/local/lib/sysusers.d/usher.conf":                "-rw-r--r--\n" + read(t, "usher.sysusers.conf"),
+		"/usr/local/lib/udev/rules.d/70-usher-scanner.rules":  "-rw-r--r--\n" + read(t, "70-usher-scanner.rules"),
+		"/etc/usher/usher.yaml":                               "-rw-r-----\n" + read(t, "usher.yaml"),
 	}
 	if diff := cmp.Diff(want, installed(t, root)); diff != "" {
 		t.Fatal(diff)
