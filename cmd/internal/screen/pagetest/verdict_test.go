@@ -1,0 +1,188 @@
+package pagetest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"usher/cmd/internal/browser"
+	"usher/cmd/internal/control"
+	"usher/cmd/internal/screen"
+	"usher/scanner"
+)
+
+// scene is an event and what people must see of it, in English.
+type scene struct {
+	name         string
+	event        control.Event
+	kind         screen.Kind
+	word, why    string
+	do           string
+	marks        []string
+	anonymous    bool // no ticket is known
+	admit, undo  bool // what a person may do
+	sounds, buzz int  // tones
+}
+
+func scenes() []scene {
+	clock := reviewed(scanner.ClockDoubt)
+	clock.OpensAt, clock.ClosedAt = control.At(evening), control.At(evening)
+	unverified := offline()
+	unverified.Unverified, unverified.Ticket = true, nil
+	return []scene{
+		{name: "admit", event: admitted(), kind: screen.Admitted, word: "ADMIT", undo: true, sounds: 1},
+		{name: "exit", event: exited(), kind: screen.Exited, word: "EXIT", why: "Exit recorded.", undo: true, sounds: 1},
+		{name: "already entered", event: refused(scanner.AlreadyEntered), kind: screen.Refused, word: "REFUSE", why: "Already entered at Gate 2, 19:03.", do: "Ask for another ticket, or send to the help desk.", admit: true, sounds: 3},
+		{name: "not found", event: refused(scanner.NotFound), kind: screen.Refused, word: "REFUSE", why: "Not a ticket of this event.", do: "Send to the help desk.", anonymous: true, admit: true, sounds: 3},
+		{name: "too early", event: refused(scanner.TooEarly), kind: screen.Refused, word: "REFUSE", why: "Too early: entry opens at 20:42.", do: "Ask to come back then.", admit: true, sounds: 3},
+		{name: "too late", event: refused(scanner.TooLate), kind: screen.Refused, word: "REFUSE", why: "Too late: entry closed at 18:42.", do: "Send to the help desk.", admit: true, sounds: 3},
+		{name: "wrong section", event: refused(scanner.WrongSection), kind: screen.Refused, word: "REFUSE", why: "Ticket of another section.", do: "Send to the gate of that section.", anonymous: true, admit: true, sounds: 3},
+		{name: "vendor's words", event: refused(scanner.Restricted), kind: screen.Refused, word: "REFUSE", why: "This ticket is blocked: Seat moved to the balcony", do: "Send to the help desk.", admit: true, sounds: 3},
+		{name: "review", event: reviewed(scanner.NoList), kind: screen.Reviewed, word: "REVIEW", why: "This device has no ticket list and no network.", do: "Ask a supervisor.", marks: []string{"offline"}, anonymous: true, admit: true, sounds: 2},
+		{name: "clock", event: clock, kind: screen.Reviewed, word: "REVIEW", why: "This device cannot tell the time: compare the time on the ticket. (19:42 to 19:42)", do: "Ask a supervisor.", marks: []string{"offline"}, anonymous: true, admit: true, sounds: 2},
+		{name: "repeat", event: repeated(), kind: screen.Repeated, word: "SAME TICKET", why: "Same ticket, read 2 s ago.", do: "Before: ADMIT.", sounds: 1},
+		{name: "late", event: late(), kind: screen.Admitted, word: "ADMIT", marks: []string{"late answer"}, undo: true, sounds: 1},
+		{name: "offline", event: offline(), kind: screen.Admitted, word: "ADMIT", marks: []string{"offline", "to be sent"}, undo: true, sounds: 1},
+		{name: "unverified", event: unverified, kind: screen.Admitted, word: "ADMIT", why: "Let in without a list that knows this ticket.", marks: []string{"offline", "unverified", "to be sent"}, anonymous: true, undo: true, sounds: 1},
+		{name: "overridden", event: overridden(3, "Ann Lee"), kind: screen.Admitted, word: "ADMIT", why: "Let in by Ann Lee.", marks: []string{"by a supervisor"}, undo: true, sounds: 1},
+		{name: "undone", event: undone(1, "Ann Lee"), kind: screen.Undone, word: "TAKEN BACK", why: "Taken back by Ann Lee.", sounds: 2},
+		{name: "conflict", event: conflicting(), kind: screen.Conflict, word: "CONFLICT", why: "Was let in here, and the vendor says: Already entered at Gate 2, 19:03. The vendor has another entry.", do: "Tell a supervisor.", marks: []string{"conflict"}, sounds: 3},
+	}
+}
+
+// TestEveryVerdictIsTheWholeSurface: colour, shape, word, why, what to do, ticket,
+// marks, sound and vibration, each readable.
+func TestEveryVerdictIsTheWholeSurface(t *testing.T) {
+	g := newGate(t)
+	tab := g.visit("")
+	calm(tab)
+	drawings, grounds, rhythms := map[string]screen.Kind{}, map[string]screen.Kind{}, map[string]screen.Kind{}
+	for _, s := range scenes() {
+		browser.Get[int](tab, `look.sounds.length = look.buzzes.length = 0`)
+		e := g.happen(s.event)
+		shows(tab, e, s.kind)
+		got := browser.Get[seen](tab, readSurface)
+		ticket := []string{"Section: Stalls", "Seat: C12", "Name: Ada Palmer"}
+		if s.anonymous {
+			ticket = []string{}
+		}
+		if got.Word != s.word || got.Why != s.why || got.Do != s.do || !slices.Equal(got.Ticket, ticket) || !slices.Equal(got.Marks, append([]string{}, s.marks...)) {
+			t.Errorf("%s: the page shows %+v", s.name, got)
+		}
+		// Page and terminal draw the same view.
+		want := g.speaker().Event(e)
+		if got.Shape != string(want.Shape) || got.Sound != string(s.kind) {
+			t.Errorf("%s: shape %q and sound %q, want %q and %q", s.name, got.Shape, got.Sound, want.Shape, s.kind)
+		}
+		if !strings.Contains(got.Said, s.word) || !strings.Contains(got.Said, s.why) || !strings.Contains(got.Said, s.do) {
+			t.Errorf("%s: a screen reader says %q", s.name, got.Said)
+		}
+		for id, allowed := range map[string]bool{"#let-in": s.admit, "#take-back": s.undo} {
+			if tab.Is(fmt.Sprintf("look.shown(document.querySelector(%q))", id)) != allowed {
+				t.Errorf("%s: %s is shown, or not, wrongly", s.name, id)
+			}
+		}
+		for _, id := range []string{"#word", "#why", "#do", "#ticket", "#marks"} {
+			if why := browser.Get[string](tab, fmt.Sprintf(`((e) => e.textContent ? look.whole(e) : "")(document.querySelector(%q))`, id)); why != "" {
+				t.Errorf("%s: %s is %s", s.name, id, why)
+			}
+		}
+		readable(t, s.name, tab)
+
+		drawing := browser.Get[string](tab, `((shape) => shape.getBBox().width > 0 && look.shown(shape) ? document.querySelector(shape.firstElementChild.getAttribute("href")).innerHTML : "")(document.querySelector("#shape"))`)
+		ground := browser.Get[string](tab, `getComputedStyle(document.querySelector("#surface")).backgroundColor + getComputedStyle(document.querySelector("#surface")).color`)
+		if drawing == "" {
+			t.Errorf("%s: no shape is drawn", s.name)
+		}
+		drawings[drawing], grounds[ground] = s.kind, s.kind
+
+		sounds, buzz := browser.Get[int](tab, "look.sounds.length"), browser.Get[[][]int](tab, "look.buzzes")
+		if sounds != s.sounds || len(buzz) != 1 || len(buzz[0]) != 2*s.sounds-1 {
+			t.Errorf("%s: %d tones and the vibration %v, want %d", s.name, sounds, buzz, s.sounds)
+		}
+		if len(buzz) > 0 {
+			rhythm, meaning := fmt.Sprint(buzz[0]), s.kind
+			if meaning == screen.Exited {
+				meaning = screen.Admitted
+			}
+			if other, ok := rhythms[rhythm]; ok && other != meaning {
+				t.Errorf("%s sounds in the rhythm of %s", meaning, other)
+			}
+			rhythms[rhythm] = meaning
+		}
+	}
+	// Who sees no colour tells green from red from amber from a repeat by the shape;
+	// who hears no tone by the rhythm.
+	if len(drawings) != 4 {
+		t.Errorf("%d shapes, want 4: %v", len(drawings), drawings)
+	}
+	if len(grounds) != 6 {
+		t.Errorf("%d colours, want 6 (a repeat and what was taken back are both neutral): %v", len(grounds), grounds)
+	}
+	if len(rhythms) != 6 {
+		t.Errorf("%d rhythms, want 6 (entry and exit are both an admission): %v", len(rhythms), rhythms)
+	}
+}
+
+// readable fails where text is faint or small, or what fingers hit is narrow.
+func readable(t *testing.T, what string, tab *browser.Tab) {
+	t.Helper()
+	if faint := browser.Get[[]string](tab, "look.faint(7)"); len(faint) > 0 {
+		t.Errorf("%s: contrast below 7: %q", what, faint)
+	}
+	if small := browser.Get[[]string](tab, "look.small(16)"); len(small) > 0 {
+		t.Errorf("%s: text below 16 px: %q", what, small)
+	}
+	if narrow := browser.Get[[]string](tab, "look.narrow(44)"); len(narrow) > 0 {
+		t.Errorf("%s: smaller than a finger: %q", what, narrow)
+	}
+	if outside := browser.Get[[]string](tab, "look.outside()"); len(outside) > 0 {
+		t.Errorf("%s: outside of the window: %q", what, outside)
+	}
+}
+
+// TestStatesAreTheWholeSurface: what is always seen, and the surfaces without a
+// verdict.
+func TestStatesAreTheWholeSurface(t *testing.T) {
+	g := newGate(t)
+	tab := g.visit("")
+	calm(tab)
+	if got := browser.Get[string](tab, `[...document.querySelectorAll("#bar li")].map((e) => e.textContent).join("|")`); got != "Gate 7, entry|Online|To send: 0|List: 12 min" {
+		t.Errorf("the bar says %q", got)
+	}
+	if got := browser.Get[string](tab, `[...document.querySelectorAll("#counts div")].map((e) => e.textContent).join("|")`); got != "Let in12|Refused3|Reviewed1|Offline4|Inside0" {
+		t.Errorf("the counts are %q", got)
+	}
+	readable(t, "calm", tab)
+
+	g.change(func(s *control.Status) {
+		s.State, s.Problems = control.Degraded, []string{"scanner lane-2 is missing: plug it in"}
+		s.Link.State, s.Outbox.Pending, s.Tickets.Stale, s.Clock.Trusted, s.Parked, s.Conflicts = control.LinkOffline, 17, true, false, 2, 1
+		s.Scanners[1].State = control.ScannerMissing
+	})
+	tab.Wait(`document.querySelector("#bar").textContent.includes("Scanner missing: lane-2")`)
+	want := "Gate 7, entry|Offline|To send: 17|List is old: 12 min|Clock uncertain|Scanner missing: lane-2|Parked: 2|Conflicts: 1|Call support"
+	for _, size := range [][2]int64{{320, 480}, {320, 568}, {1024, 600}, {1920, 1080}} {
+		tab.Size(size[0], size[1])
+		what := fmt.Sprintf("degraded at %dx%d", size[0], size[1])
+		if got := browser.Get[string](tab, `[...document.querySelectorAll("#bar li")].filter(look.shown).map((e) => e.textContent).join("|")`); got != want {
+			t.Errorf("%s: the bar says %q", what, got)
+		}
+		for _, id := range []string{"#bar", "#why"} {
+			if why := browser.Get[string](tab, fmt.Sprintf(`look.whole(document.querySelector(%q))`, id)); why != "" {
+				t.Errorf("%s: %s is %s", what, id, why)
+			}
+		}
+		readable(t, what, tab)
+	}
+
+	g.change(func(s *control.Status) { s.State, s.Problems = control.NotReady, []string{"no list was loaded"} })
+	tab.Wait(`document.querySelector("#surface").dataset.kind === "blind"`)
+	if got := browser.Get[seen](tab, readSurface); got.Word != "NOT READY" || got.Why != "no list was loaded" || got.Do != "No ticket can be checked here: call support." || got.Shape != "warn" {
+		t.Errorf("not ready looks so: %+v", got)
+	}
+	readable(t, "not ready", tab)
+	g.change(func(s *control.Status) { s.State, s.Problems = control.Ready, nil })
+	calm(tab)
+}
