@@ -25,7 +25,10 @@ export function play(kind) {
   if (!tones) return;
   surface.dataset.sound = kind;
   surface.dataset.sounds = Number(surface.dataset.sounds || 0) + 1;
-  navigator.vibrate?.(tones.flatMap(([, , long, rest]) => (rest ? [long, rest] : [long])));
+  // A browser complains where nobody has touched the page yet.
+  if (navigator.userActivation?.hasBeenActive ?? true) {
+    navigator.vibrate?.(tones.flatMap(([, , long, rest]) => (rest ? [long, rest] : [long])));
+  }
   sounding?.disconnect();
   sounding = null;
   // What is not heard now must not be heard later.
