@@ -31,16 +31,20 @@ type span struct {
 // painted fills the width in the tone, where there is colour.
 func painted(line []span, t tone, w int, st style) string {
 	var out strings.Builder
-	used := 0
-	for _, sp := range line {
+	used, ink := 0, ""
+	for _, sp := range append(line, span{strings.Repeat(" ", w), t}) {
 		text := cut(sp.text, w-used)
 		used += columns(text)
-		out.WriteString(st.depth.ink(sp.tone) + text)
+		if next := st.depth.ink(sp.tone); next != ink && text != "" {
+			out.WriteString(next)
+			ink = next
+		}
+		out.WriteString(text)
 	}
 	if st.depth == none {
 		return strings.TrimRight(out.String(), " ")
 	}
-	return out.String() + st.depth.ink(t) + strings.Repeat(" ", w-used) + inkOff
+	return out.String() + inkOff
 }
 
 // flowed puts the parts of the bar into as few lines as hold them. Where there are
@@ -97,11 +101,8 @@ func (s surface) body(w, h int, st style) []string {
 		// The word comes before every explanation.
 		lines = slices.Insert(lines, 0, s.plainHead(w, st))
 	}
-	for _, head := range s.heads(st) {
-		if len(head)+1+len(text) <= h && widest(head) <= w {
-			lines = append(append(blocked(head), ""), text...)
-			break
-		}
+	if head := s.head(w, h-1-len(text), st); head != nil {
+		lines = append(append(head, ""), text...)
 	}
 	lines = lines[:min(len(lines), h)]
 	for _, p := range s.more {
@@ -154,10 +155,10 @@ func (s surface) plainHead(w int, st style) string {
 	return joined(" ", sign, word)
 }
 
-// heads are shape and word, the largest first; the shape goes only where there is
-// no room for both. A pixel is twice as many columns as rows, as a cell is twice
-// as high as wide.
-func (s surface) heads(st style) [][]string {
+// head is shape and word as large as w columns and h rows hold, as a block; nil
+// where they hold none. The shape goes only where there is no room for both. A pixel
+// is twice as many columns as rows, as a cell is twice as high as wide.
+func (s surface) head(w, h int, st style) []string {
 	if s.word == "" {
 		return nil
 	}
@@ -167,20 +168,42 @@ func (s surface) heads(st style) [][]string {
 	}
 	shape, words := shapeOf(s.shape), arranged(s.word)
 	both := func(shape, word []string) []string {
+		if len(shape) == 0 || len(word) == 0 {
+			return nil
+		}
 		return append(append(middled(shape, widest(word)), ""), middled(word, widest(shape))...)
 	}
-	var heads, alone, plain [][]string
-	for scale := 5; scale >= 1; scale-- {
-		big := pixels(shape, ink, 2*scale, scale)
-		for _, word := range words {
-			large := pixels(word, ink, 2*scale, scale)
-			heads, alone = append(heads, both(big, large)), append(alone, large)
+	drawn := func(bitmap []string, wide, high int) []string {
+		if len(bitmap)*high > h || widest(bitmap)*wide > w {
+			return nil
 		}
-		plain = append(plain, both(big, []string{st.say(s.word)}))
+		return pixels(bitmap, ink, wide, high)
+	}
+	var all [][]string
+	for scale := 5; scale >= 1; scale-- {
+		big := drawn(shape, 2*scale, scale)
+		for _, word := range words {
+			all = append(all, both(big, drawn(word, 2*scale, scale)))
+		}
 	}
 	for _, word := range words {
-		narrow := pixels(word, ink, 1, 1)
-		heads, alone = append(heads, both(pixels(shape, ink, 2, 1), narrow)), append(alone, narrow)
+		all = append(all, both(drawn(shape, 2, 1), drawn(word, 1, 1)))
 	}
-	return slices.Concat(heads, alone, plain)
+	for scale := 5; scale >= 1; scale-- {
+		for _, word := range words {
+			all = append(all, drawn(word, 2*scale, scale))
+		}
+	}
+	for _, word := range words {
+		all = append(all, drawn(word, 1, 1))
+	}
+	for scale := 5; scale >= 1; scale-- {
+		all = append(all, both(drawn(shape, 2*scale, scale), []string{st.say(s.word)}))
+	}
+	for _, head := range all {
+		if head != nil && len(head) <= h && widest(head) <= w {
+			return blocked(head)
+		}
+	}
+	return nil
 }

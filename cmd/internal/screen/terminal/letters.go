@@ -1,7 +1,6 @@
 package terminal
 
 import (
-	"slices"
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
@@ -191,7 +190,7 @@ func arranged(word string) [][]string {
 			continue
 		}
 		upper, lower := letters(word[:i]), letters(word[i+1:])
-		split := append(append(middled(upper, widest(lower)), ""), middled(lower, widest(upper))...)
+		split := append(append(beside(upper, widest(lower)), ""), beside(lower, widest(upper))...)
 		if best == nil || widest(split) < widest(best) {
 			best = split
 		}
@@ -199,7 +198,17 @@ func arranged(word string) [][]string {
 	if best != nil {
 		out = append(out, best)
 	}
-	return slices.Clip(out)
+	return out
+}
+
+// beside puts a bitmap into the middle of the width.
+func beside(bitmap []string, w int) []string {
+	before := strings.Repeat(".", max(0, (w-widest(bitmap))/2))
+	out := make([]string, len(bitmap))
+	for i, row := range bitmap {
+		out[i] = before + row
+	}
+	return out
 }
 
 // pixels draws a bitmap with each pixel so many columns and rows large.

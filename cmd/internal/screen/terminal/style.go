@@ -162,7 +162,10 @@ func depthOf(env func(string) string) depth {
 func language(env func(string) string) string {
 	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
 		if value := env(name); value != "" {
-			spoken, _, _ := strings.Cut(strings.ToLower(value), "_")
+			spoken := strings.ToLower(value)
+			if end := strings.IndexAny(spoken, "_.@"); end >= 0 {
+				spoken = spoken[:end]
+			}
 			if slices.Contains(screen.Languages(), spoken) {
 				return spoken
 			}
