@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"strings"
@@ -73,6 +74,11 @@ func vendorNight(ctx context.Context, dir, bin, sim string, log *os.File, storyO
 		return err
 	}
 	options.Log = log
+	if !storyOnly {
+		if options.Screen, err = freeAddress(); err != nil {
+			return err
+		}
+	}
 	r, err := rig.New(options)
 	if err != nil {
 		return err
@@ -82,7 +88,16 @@ func vendorNight(ctx context.Context, dir, bin, sim string, log *os.File, storyO
 	if err := s.playVendor(ctx, v); err != nil || storyOnly {
 		return err
 	}
-	return s.typing(ctx, os.Stdin, v)
+	return s.typing(ctx, os.Stdin, v, options.Screen)
+}
+
+// freeAddress is a loopback address that nothing listens on.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
 }
 
 func newStage(r *rig.Rig) *stage {
@@ -127,11 +142,13 @@ func list(now time.Time) string {
 	return strings.Join(rows, "\n") + "\n"
 }
 
-// typing lets a person scan by hand.
-func (s *stage) typing(ctx context.Context, in io.Reader, v *rig.Vendorsim) error {
+// typing lets a person scan by hand, and look at the gate screen's page.
+func (s *stage) typing(ctx context.Context, in io.Reader, v *rig.Vendorsim, screen string) error {
 	s.say("")
 	s.say("Now you: type a code and press Enter (an empty line ends). These are in the list:")
 	s.say("  aj00ymskl  k2vvoided  k2scanned  g49182x0000010  g49182x0000011 ...")
+	s.say("See the verdicts as gate staff do, in a browser on this machine or in another terminal:")
+	s.say("  http://%s/      %s --socket %s watch", screen, s.rig.Bin, s.rig.Client.Path)
 	s.say("Take the vendor's network away, and give it back:")
 	s.say("  curl -X POST '%sfaults?kind=blackhole'      curl -X DELETE '%sfaults'", v.Control, v.Control)
 	s.say("Look inside from another terminal:")
@@ -148,6 +165,11 @@ func (s *stage) typing(ctx context.Context, in io.Reader, v *rig.Vendorsim) erro
 		select {
 		case <-ctx.Done():
 			return nil
+		case event, ok := <-s.events: // typed or decided on the page
+			if !ok {
+				return errors.New("the daemon's event stream ended")
+			}
+			s.show(event)
 		case line, ok := <-lines:
 			if !ok || strings.TrimSpace(line) == "" {
 				return nil
