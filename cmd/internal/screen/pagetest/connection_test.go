@@ -15,9 +15,9 @@ import (
 	"usher/scanner"
 )
 
-// lostLimit is how soon a page must say that it has lost the daemon, as the page's
-// own clock measures it. On a busy machine a tab may get no time for a while.
-const lostLimit = time.Second
+// lostLimit is twice the second in which a page must say that it has lost the daemon,
+// as its own clock measures it: on a busy machine a tab may get no time for a while.
+const lostLimit = 2 * time.Second
 
 // watchKinds notes when the surface becomes what, from the page's start.
 const watchKinds = `document.addEventListener("DOMContentLoaded", () => {

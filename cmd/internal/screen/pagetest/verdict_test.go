@@ -22,7 +22,7 @@ type scene struct {
 	marks        []string
 	anonymous    bool // no ticket is known
 	admit, undo  bool // what a person may do
-	sounds, buzz int  // tones
+	sounds       int  // tones
 }
 
 func scenes() []scene {
