@@ -87,6 +87,7 @@ function draw(view) {
   const longest = Math.max(4, ...view.word.split(/[\s-]+/).map((part) => [...part].length));
   word.style.setProperty("--letters", longest);
   word.style.setProperty("--lines", view.word.trim().split(/\s+/).length);
+  word.style.setProperty("--all", Math.max(4, [...view.word].length));
   element("why").textContent = view.why;
   element("do").textContent = view.do;
   labels(element("ticket"), view.ticket || []);
