@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"usher/cmd/internal/control"
+	"usher/cmd/internal/screen/terminal/terminaltest"
 	"usher/configs"
 	"usher/scanner"
 )
@@ -37,8 +38,8 @@ func obeyed(text string) string {
 }
 
 func TestAnExportOnATerminalIsSafe(t *testing.T) {
-	user, screen := terminalPair(t)
-	a := &app{stdout: user, stderr: io.Discard}
+	term := terminaltest.New(t, 80, 24)
+	a := &app{stdout: term.User, stderr: io.Discard}
 	write := func(w io.Writer) error {
 		_, err := io.WriteString(w, "seq,code\n1,"+hostile+"\n2,Zoë\n")
 		return err
@@ -46,8 +47,8 @@ func TestAnExportOnATerminalIsSafe(t *testing.T) {
 	if err := a.exportTo("", write); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the export", 5*time.Second, func() bool { return strings.Contains(screen.String(), "2,Zoë") })
-	if got := obeyed(strings.ReplaceAll(screen.String(), "\r\n", "\n")); got != "" {
+	term.Until(t, "the export", 5*time.Second, term.Shows("2,Zoë"))
+	if got := obeyed(strings.ReplaceAll(term.Written(), "\r\n", "\n")); got != "" {
 		t.Errorf("the terminal obeys %q", got)
 	}
 	// A file holds it exactly.
@@ -125,18 +126,6 @@ func TestNoSurfaceCanBeDriven(t *testing.T) {
 		}
 		if got := obeyed(out.String()); got != "" || out.Len() == 0 {
 			t.Errorf("%s: a terminal obeys %q in %q", name, got, out.String())
-		}
-	}
-	for name, view := range map[string]watchView{
-		"verdict": connectedView(&event), "not ready": {connected: true, status: &status, now: now, zone: zone}, "lost": {lost: hostile, now: now, zone: zone, scanner: hostile},
-	} {
-		view.status = &status
-		for _, size := range [][2]int{{80, 24}, {30, 6}} {
-			for _, line := range view.render(size[0], size[1], watchStyle{unicode: true}) {
-				if got := obeyed(line); got != "" {
-					t.Errorf("watch, %s: a terminal obeys %q", name, got)
-				}
-			}
 		}
 	}
 }

@@ -6,28 +6,13 @@ import (
 	"io/fs"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
+
+	"usher/cmd/internal/screen/terminal"
 )
 
-// clean makes foreign text (a name in a vendor's list, a code, an error) safe to
-// print: a terminal obeys control characters, and direction marks reorder a
-// line. They become a visible replacement; white space becomes a blank.
-func clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == utf8.RuneError:
-			return '\uFFFD'
-		case unicode.IsSpace(r):
-			return ' '
-		case r == '\u200c', r == '\u200d':
-			return r // joiners: names need them, terminals do not obey them
-		case !unicode.IsPrint(r):
-			return '\uFFFD'
-		}
-		return r
-	}, text)
-}
+// clean makes foreign text safe to print.
+func clean(text string) string { return terminal.Clean(text) }
 
 // cleanWriter cleans what goes through it, line by line as it is.
 type cleanWriter struct {

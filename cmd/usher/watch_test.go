@@ -3,9 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"io"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"usher/cmd/internal/control"
+	"usher/cmd/internal/screen/terminal/terminaltest"
 	"usher/scanner"
 )
 
@@ -50,57 +50,19 @@ func (x *text) String() string {
 	return x.buf.String()
 }
 
-// reset forgets what was written so far.
-func (x *text) reset() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.buf.Reset()
-}
-
-// terminalPair is a real pseudo-terminal: its user's end, and all that is
-// written to it.
-func terminalPair(t *testing.T) (user *os.File, screen *text) {
-	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skipf("no pseudo-terminals here: %v", err)
-	}
-	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80}); err != nil {
-		t.Fatal(err)
-	}
-	user, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	screen = &text{}
-	copied := make(chan struct{})
-	go func() {
-		defer close(copied)
-		_, _ = io.Copy(screen, master) // ends with EIO when the user's end is closed
-	}()
-	t.Cleanup(func() {
-		user.Close()
-		<-copied
-		master.Close()
-	})
-	return user, screen
-}
+const (
+	green = "\x1b[0;1;38;5;16;48;5;40m"
+	red   = "\x1b[0;1;38;5;231;48;5;124m"
+)
 
 func TestTheGateScreenOnATerminal(t *testing.T) {
-	t.Setenv("TERM", "xterm")
+	t.Setenv("TERM", "xterm-256color")
 	t.Setenv("NO_COLOR", "")
 	t.Setenv("LC_ALL", "C.UTF-8")
 	h := newFakeHouse(control.Ready)
 	path, stop := startFake(t, h)
-	user, screen := terminalPair(t)
-	before, err := unix.IoctlGetTermios(int(user.Fd()), unix.TCGETS)
+	term := terminaltest.New(t, 80, 24)
+	before, err := unix.IoctlGetTermios(int(term.User.Fd()), unix.TCGETS)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,61 +70,62 @@ func TestTheGateScreenOnATerminal(t *testing.T) {
 	ended := make(chan int, 1)
 	var stderr text
 	go func() {
-		ended <- run(ctx, []string{"watch", "--socket", path, "--scanner", "lane-1"}, user, user, &stderr)
+		ended <- run(ctx, []string{"watch", "--socket", path, "--scanner", "lane-1"}, term.User, term.User, &stderr)
 	}()
-
-	shows := func(what string) func() bool {
-		return func() bool { return strings.Contains(screen.String(), what) }
-	}
-	until(t, "the calm screen", 5*time.Second, shows("Ready: scan a ticket"))
+	calm := term.Shows("Ready: scan a ticket")
+	term.Until(t, "the calm screen", 5*time.Second, calm)
 
 	other := admitted()
 	other.Scanner = "lane-9"
-	screen.reset()
+	term.Written()
 	h.happen(other)
 	h.happen(refused())
-	until(t, "the refusal", 2*time.Second, shows("Already entered at Gate 3"))
-	until(t, "three bells", 2*time.Second, func() bool { return strings.Count(screen.String(), "\a") == 3 })
-	if got := screen.String(); !strings.Contains(got, styleRefuse) || strings.Contains(got, styleAdmit) {
+	term.Until(t, "the refusal", 2*time.Second, term.Shows("Ask for another ticket"))
+	term.Until(t, "three bells", 2*time.Second, func() bool { return term.Bells() == 3 })
+	if got := term.Written(); term.Ink() != red || strings.Contains(got, green) {
 		t.Errorf("the refusal's colours: %q", got)
 	}
-	screen.reset()
 	h.happen(admitted())
-	until(t, "the green", 2*time.Second, shows(styleAdmit))
-	until(t, "one bell", 2*time.Second, shows("\a"))
+	term.Until(t, "the green", 2*time.Second, func() bool { return term.Ink() == green })
+	term.Until(t, "one bell", 2*time.Second, func() bool { return term.Bells() == 4 })
+
+	// A window of another size.
+	term.Resize(t, 40, 10)
+	if err := unix.Kill(unix.Getpid(), unix.SIGWINCH); err != nil {
+		t.Fatal(err)
+	}
+	term.Until(t, "the small green", 2*time.Second, func() bool { return term.Ink() == green && term.Shows("To send: 31\nList: 4 min")() })
 
 	// The daemon goes while a green is shown: within a second there is none.
-	screen.reset()
+	term.Written()
 	stop()
-	until(t, "the news of the loss", time.Second, shows("do not go by it"))
-	if strings.Contains(screen.String(), styleAdmit) {
+	term.Until(t, "the news of the loss", time.Second, term.Shows("NO CONNECTION"))
+	if strings.Contains(term.Written(), green) {
 		t.Error("a green was drawn after the loss")
 	}
 
 	// It comes back by itself, and shows nothing that is over.
-	screen.reset()
 	stop, err = serveFake(path, h)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stop()
-	until(t, "the calm screen again", 5*time.Second, shows("Ready: scan a ticket"))
-	if strings.Contains(screen.String(), styleAdmit) {
+	term.Until(t, "the calm screen again", 5*time.Second, calm)
+	if strings.Contains(term.Written(), green) {
 		t.Error("an old green came back")
 	}
 
 	// A daemon that hangs is lost too.
-	screen.reset()
 	hang := make(chan struct{})
 	h.mu.Lock()
 	h.slow = hang
 	h.mu.Unlock()
-	until(t, "the news of the hang", 1500*time.Millisecond, shows("does not answer"))
+	term.Until(t, "the news of the hang", 1500*time.Millisecond, term.Shows("does not answer"))
 	h.mu.Lock()
 	h.slow = nil
 	h.mu.Unlock()
 	close(hang)
-	until(t, "the calm screen after the hang", 5*time.Second, shows("Ready: scan a ticket"))
+	term.Until(t, "the calm screen after the hang", 5*time.Second, calm)
 
 	cancel()
 	select {
@@ -173,11 +136,100 @@ func TestTheGateScreenOnATerminal(t *testing.T) {
 	case <-time.After(5 * time.Second):
 		t.Fatal("watch did not end")
 	}
-	until(t, "the terminal given back", time.Second, shows("\x1b[?1049l"))
-	after, err := unix.IoctlGetTermios(int(user.Fd()), unix.TCGETS)
+	term.Until(t, "the terminal given back", time.Second, func() bool { return !term.Mode("?1049") && term.Mode("?25") && term.Mode("?7") })
+	after, err := unix.IoctlGetTermios(int(term.User.Fd()), unix.TCGETS)
 	if err != nil || *after != *before {
 		t.Errorf("the terminal's modes changed: %+v, %+v, %v", before, after, err)
 	}
+}
+
+// onTerminal starts a command as the first of a session on a terminal of its own.
+func onTerminal(t *testing.T, cmd *exec.Cmd, env ...string) *terminaltest.Terminal {
+	t.Helper()
+	term := terminaltest.New(t, 80, 24)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = term.User, term.User, term.User
+	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true, Setctty: true, Pdeathsig: unix.SIGKILL}
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}, env...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() // it may be over
+		_ = cmd.Wait()
+	})
+	return term
+}
+
+// The whole way: a real daemon with a language, a hold and a zone of its own, and a
+// real `usher watch`, once started by a shell and once in the place of one.
+func TestWatchSpeaksAsTheDaemonAndForgetsNames(t *testing.T) {
+	r := newRig(t, 10, "gate: { name: Porte 7, timezone: Asia/Tokyo }\nscreen: { language: fr, hold: 1s }\n", "lane-1")
+	start(t, r)
+	shell := exec.Command("sh", "-i")
+	term := onTerminal(t, shell, "PS1=shell$ ", "TERM=xterm-256color", "LC_ALL=C.UTF-8")
+	watch := r.Command(t.Context(), "watch")
+	kiosk := r.Command(t.Context(), "watch")
+	console := onTerminal(t, kiosk, "TERM=vt100", "LC_ALL=C.UTF-8")
+
+	term.Until(t, "the shell", 10*time.Second, term.Shows("shell$"))
+	term.Type(t, strings.Join(watch.Args, " ")+"\r")
+	calm := term.Shows("Prêt : scannez un billet")
+	term.Until(t, "the calm screen", 10*time.Second, calm)
+	console.Until(t, "the console's calm screen", 10*time.Second, console.Shows("Prêt : scannez un billet"))
+	tokyo, err := time.LoadLocation("Asia/Tokyo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if hour := time.Now().In(tokyo).Format("15:"); !strings.Contains(term.Text(), hour) {
+		t.Errorf("not the venue's time, %s.., in\n%s", hour, term.Text())
+	}
+
+	// Green, with the name, for a second and no longer.
+	scanFor(t, r, "lane-1", "T-00000", scanner.Admit, scanner.OK)
+	term.Until(t, "the green", time.Second, func() bool { return term.Ink() == green && term.Shows("Nom Holder 0")() })
+	if took := term.Until(t, "the calm after it", 3*time.Second, calm); took > 1500*time.Millisecond {
+		t.Errorf("a hold of a second took %s", took)
+	}
+	if strings.Contains(term.Text(), "Holder") {
+		t.Errorf("the name stays:\n%s", term.Text())
+	}
+
+	// Ctrl-Z under a shell: the picture goes with its name, and what was scanned
+	// meanwhile is not told as new.
+	scanFor(t, r, "lane-1", "T-00001", scanner.Admit, scanner.OK)
+	term.Until(t, "the second green", time.Second, term.Shows("Holder 1"))
+	term.Type(t, "\x1a")
+	term.Until(t, "the shell again", 2*time.Second, func() bool { return !term.Mode("?1049") && term.Shows("shell$")() })
+	if text := term.Text() + term.Hidden(); strings.Contains(text, "Holder") {
+		t.Errorf("stopped, the name stays:\n%s", text)
+	}
+	scanFor(t, r, "lane-1", "T-00002", scanner.Admit, scanner.OK)
+	term.Written()
+	term.Type(t, "fg\r")
+	term.Until(t, "the calm screen after fg", 3*time.Second, func() bool { return term.Mode("?1049") && calm() })
+	scanFor(t, r, "lane-1", "T-00003", scanner.Admit, scanner.OK)
+	term.Until(t, "the next green", time.Second, term.Shows("Holder 3"))
+	if strings.Contains(term.Written(), "Holder 2") {
+		t.Error("what happened while it was stopped was told as new")
+	}
+
+	// On a console without job control the same key must not freeze the screen.
+	console.Type(t, "\x1a")
+	console.Until(t, "the console's picture after Ctrl-Z", 3*time.Second, func() bool { return console.Mode("?1049") && console.Shows("Prêt")() })
+	scanFor(t, r, "lane-1", "NOBODY", scanner.Refuse, scanner.NotFound)
+	console.Until(t, "the console's refusal", time.Second, console.Shows("Ce n'est pas un billet"))
+	if strings.Contains(console.Written(), "\x1b[0;1;3") {
+		t.Error("colours on a terminal without")
+	}
+
+	if err := r.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for _, screen := range []*terminaltest.Terminal{term, console} {
+		screen.Until(t, "the news of the loss", time.Second, screen.Shows("ne vous y fiez pas"))
+	}
+	term.Type(t, "\x03")
+	term.Until(t, "the shell at the end", 3*time.Second, func() bool { return !term.Mode("?1049") })
 }
 
 func TestWatchWritesLinesIntoAPipe(t *testing.T) {
@@ -219,6 +271,9 @@ func TestWatchWritesLinesIntoAPipe(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, stderr.String())
 	}
 	got := stdout.String()
+	if strings.Contains(got, "Ann Lee") || strings.Contains(got, "C12") {
+		t.Errorf("a name or a seat stays in the lines:\n%s", got)
+	}
 	if strings.Count(got, "the missed one") != 1 || strings.Count(got, "the later one") != 1 || strings.Contains(got, "\x1b") {
 		t.Errorf("got:\n%s", got)
 	}
@@ -239,53 +294,13 @@ func TestWatchIntoAPipeSaysThatAScannerIsUnknown(t *testing.T) {
 	<-ended
 }
 
-func TestAVerdictsTimeEnds(t *testing.T) {
-	now := evening
-	s := &screen{now: func() time.Time { return now }, view: watchView{zone: time.UTC}, resync: func() {}}
-	yes, status := true, busyStatus()
-	e := admitted()
-	s.take(news{following: &yes, round: 1})
-	s.take(news{event: &e, round: 1})
-	if s.view.shown != nil {
-		t.Error("shown before the daemon answered")
-	}
-	s.take(news{status: &status})
-	s.take(news{event: &e, round: 1})
-	now = now.Add(holdTime - time.Millisecond)
-	if s.calm(); s.view.shown == nil {
-		t.Error("calm too early")
-	}
-	now = now.Add(time.Millisecond)
-	if s.calm(); s.view.shown != nil {
-		t.Error("a stale green")
-	}
-
-	// Stopped for a minute (Ctrl-Z, a closed lid): what waited in the stream
-	// meanwhile is not shown as if it happened now.
-	s.take(news{event: &e, round: 1})
-	seen := now
-	now = now.Add(time.Minute)
-	s.stopped(&seen)
-	s.take(news{event: &e, round: 1})
-	if s.view.shown != nil {
-		t.Error("an event of before is shown as new")
-	}
-	s.take(news{following: &yes, round: 2})
-	s.take(news{event: &e, round: 2})
-	if s.view.shown == nil {
-		t.Error("the new stream's event is not shown")
-	}
-	// What somebody decided at a desk is no verdict: the last one stays.
-	for _, kind := range []scanner.Kind{scanner.KindRequeue, scanner.KindAcknowledge} {
-		desk := control.Event{Seq: 99, Kind: kind, By: "Eve"}
-		s.fresh = false
-		if s.take(news{event: &desk, round: 2}); s.fresh || s.view.shown == nil || s.view.shown.Kind == kind {
-			t.Errorf("%s is shown at the gate", kind)
+func TestAScannerThatIsThereIsNotMistyped(t *testing.T) {
+	for name, want := range map[string]string{
+		"": "", "lane-1": "", "lane-2": "", "manual": "",
+		"lane-3": `no scanner is named "lane-3": there is lane-1, lane-2, manual`,
+	} {
+		if got := unknownScanner(busyStatus(), name); got != want {
+			t.Errorf("%q: got %q", name, got)
 		}
-	}
-	// Any loss takes it away at once.
-	s.take(news{err: context.DeadlineExceeded})
-	if s.view.shown != nil || s.view.connected {
-		t.Error("shown without a connection")
 	}
 }

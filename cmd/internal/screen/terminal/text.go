@@ -54,6 +54,9 @@ func columns(text string) int {
 }
 
 func columnsOf(r rune) int {
+	if r < '\u0300' || '\u2500' <= r && r <= '\u259f' {
+		return 1 // most of all, and what pictures are made of
+	}
 	if unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) {
 		return 0
 	}
