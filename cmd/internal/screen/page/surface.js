@@ -64,6 +64,7 @@ export function lost() {
 // rest ends a verdict.
 function rest() {
   shown = null;
+  element("say").replaceChildren(); // nobody must read an old verdict there
   if (calm) draw(calm);
   tell();
 }
