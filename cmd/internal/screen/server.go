@@ -23,7 +23,7 @@ const (
 	headerTimeout = 5 * time.Second
 	idleTimeout   = time.Minute
 	// bodyTimeout is for a request's body, writeTimeout for an answer.
-	bodyTimeout  = 10 * time.Second
+	bodyTimeout  = 5 * time.Second
 	writeTimeout = 10 * time.Second
 	// finishTime is what a scan being judged gets to end when the daemon stops.
 	finishTime = 2 * time.Second

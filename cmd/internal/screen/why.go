@@ -180,6 +180,8 @@ func (s Speaker) status(st scanner.Status) string {
 		return w.StatusRefunded
 	case scanner.StatusBlocked:
 		return w.StatusBlocked
+	case scanner.StatusTwice:
+		return w.StatusTwice
 	}
 	return string(st)
 }

@@ -156,6 +156,7 @@ type Words struct {
 	StatusVoided   string `json:"status_voided"`
 	StatusRefunded string `json:"status_refunded"`
 	StatusBlocked  string `json:"status_blocked"`
+	StatusTwice    string `json:"status_twice"`
 }
 
 // WordsIn gives the words of a language.
