@@ -5,8 +5,11 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"testing"
 	"time"
@@ -43,6 +46,9 @@ func run(m *testing.M) int {
 	}
 	return code
 }
+
+// startTime is how long a server may take until it listens.
+const startTime = 20 * time.Second
 
 // eyes is what the tests see and hear of a page.
 //
@@ -101,6 +107,16 @@ func (g *gate) serve() {
 		g.stop = func() {}
 	}
 	g.t.Cleanup(func() { g.stop() })
+	for began := time.Now(); ; time.Sleep(time.Millisecond) {
+		conn, err := net.Dial("tcp", g.addr)
+		if err == nil {
+			conn.Close()
+			return
+		}
+		if time.Since(began) > startTime {
+			g.t.Fatalf("the page is not served: %v; %s", err, server.Problem())
+		}
+	}
 }
 
 func (g *gate) speaker() screen.Speaker {
@@ -153,3 +169,14 @@ const readSurface = `(() => {
 		Marks: [...document.querySelectorAll("#marks li")].map((e) => e.textContent),
 	};
 })()`
+
+// newEmptySite serves an empty page of another origin, and gives its address.
+func newEmptySite(t *testing.T) string {
+	t.Helper()
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, "<!doctype html><title>elsewhere</title><link rel=icon href=/favicon.ico><body>")
+	}))
+	t.Cleanup(site.Close)
+	return site.URL
+}

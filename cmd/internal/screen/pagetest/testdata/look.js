@@ -3,7 +3,7 @@
 "use strict";
 
 window.look = {
-  // sounds, buzzes and breaches are what the page did so far; changes when its
+  // sounds, buzzes and breaches (of the content security policy) are what the page did so far; changes when its
   // verdict changed, in milliseconds since 1970.
   sounds: [],
   buzzes: [],
@@ -112,7 +112,9 @@ window.look = {
   outside() {
     const page = document.scrollingElement, out = [];
     if (page.scrollWidth > page.clientWidth) out.push(`the page is ${page.scrollWidth} wide, the window ${page.clientWidth}`);
-    for (const { boxes, text } of look.texts()) {
+    for (const { parent, boxes, text } of look.texts()) {
+      // What ends in an ellipsis is not there beyond it.
+      if (getComputedStyle(parent).textOverflow === "ellipsis") boxes.splice(0, boxes.length, parent.getBoundingClientRect());
       for (const box of boxes) if (box.left < -0.5 || box.right > page.clientWidth + 0.5) out.push(`${Math.round(box.left)}..${Math.round(box.right)}: ${text}`);
     }
     return out;
@@ -133,6 +135,20 @@ window.look = {
       if (hit && hit !== element && !element.contains(hit) && !hit.contains(element)) return "under " + hit.outerHTML.slice(0, 80);
     }
     return "";
+  },
+
+  // wrong lists whatever keeps people from reading or touching the page; what of the
+  // named elements must be seen whole is, where they hold any text.
+  wrong(...selectors) {
+    const list = (what, found) => found.map((f) => what + ": " + f);
+    return [
+      ...list("contrast below 7", look.faint(7)),
+      ...list("text below 16 px", look.small(16)),
+      ...list("smaller than a finger", look.narrow(44)),
+      ...list("outside of the window", look.outside()),
+      ...selectors.map((s) => [s, document.querySelector(s)]).filter(([, e]) => !e || e.textContent)
+        .map(([s, e]) => [s, look.whole(e)]).filter(([, why]) => why).map(([s, why]) => s + " is " + why),
+    ];
   },
 
   // everything is all that a thief with a debugger reads from the document: texts,
