@@ -26,7 +26,7 @@ type app struct {
 func (s *Server) newApp() (*app, error) {
 	words, err := WordsIn(s.Language)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("screen: %w", err)
 	}
 	zone := s.Zone
 	if zone == nil {

@@ -25,8 +25,10 @@ const (
 	// bodyTimeout is for a request's body, writeTimeout for an answer.
 	bodyTimeout  = 5 * time.Second
 	writeTimeout = 10 * time.Second
-	// finishTime is what a scan being judged gets to end when the daemon stops.
+	// finishTime is what a scan being judged gets to end by itself when the page
+	// ends, stopTime what it gets after it was told to.
 	finishTime = 2 * time.Second
+	stopTime   = time.Second
 
 	// listenMin and listenMax are between two attempts to listen.
 	listenMin = 500 * time.Millisecond
@@ -77,12 +79,14 @@ func (s *Server) Problem() string {
 }
 
 // Run serves the page until the context ends. A gate works without its page: what
-// keeps it from being served is logged, told by Problem, and tried again. The
-// error is only of a Server that was filled wrongly.
+// keeps it from being served is logged, told by Problem, and tried again; it never
+// is an error that would end the daemon.
 func (s *Server) Run(ctx context.Context) error {
 	a, err := s.newApp()
 	if err != nil {
-		return err
+		s.tell(err.Error())
+		<-ctx.Done()
+		return nil
 	}
 	pauses := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(listenMin), backoff.WithMaxInterval(listenMax),
@@ -183,7 +187,16 @@ func (s *Server) serve(ctx context.Context, a *app, listening func()) error {
 		cancel()
 		_ = server.Close()
 	}
-	handlers.Wait()
+	ended := make(chan struct{})
+	go func() {
+		handlers.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(stopTime):
+		s.Log.Warn("a request of the gate screen did not end in time")
+	}
 	return err
 }
 

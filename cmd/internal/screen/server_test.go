@@ -121,10 +121,16 @@ func TestAnotherLanguageIsAnotherPage(t *testing.T) {
 	}
 }
 
+// TestAServerWithoutWordsSaysSo, and does not end the daemon.
 func TestAServerWithoutWordsSaysSo(t *testing.T) {
 	s := &Server{Addr: "127.0.0.1:1", Feed: &control.Feed{}, Log: slog.New(slog.DiscardHandler), Language: "xx"}
-	if err := s.Run(context.Background()); err == nil {
-		t.Error("it runs")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	until(t, "the problem is told", func() bool { return strings.Contains(s.Problem(), "screen.language") })
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -7,8 +7,8 @@ const tickTime = 100;
 const gapTime = 1500; // between two ticks: this page was stopped meanwhile
 const staleTime = 1500; // between sending and arrival: the same
 
-// follow calls on.page, on.state and on.verdict with what comes, and on.lost
-// whenever what was shown before must not be believed any more.
+// follow calls on.page, on.state and on.verdict with what comes, and on.lost when
+// what was shown before must not be believed any more.
 export function follow(address, on) {
   let source = null;
   let heard = 0;
@@ -20,7 +20,6 @@ export function follow(address, on) {
     clearTimeout(retry);
     source?.close();
     heard = performance.now();
-    connected = false;
     const mine = new EventSource(address);
     source = mine;
     const take = (handle) => (event) => {
@@ -48,10 +47,15 @@ export function follow(address, on) {
   function drop() {
     source?.close();
     source = null;
-    connected = false;
-    on.lost();
+    lose();
     clearTimeout(retry);
     retry = setTimeout(open, retryTime);
+  }
+
+  // lose tells it once.
+  function lose() {
+    if (connected) on.lost();
+    connected = false;
   }
 
   setInterval(() => {
@@ -70,7 +74,7 @@ export function follow(address, on) {
     source?.close();
     source = null;
     clearTimeout(retry);
-    on.lost();
+    lose();
   });
   addEventListener("pageshow", () => {
     if (!source) drop();

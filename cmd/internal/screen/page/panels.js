@@ -80,7 +80,7 @@ function show(panel, from) {
   opener = from;
   if (panel instanceof HTMLDialogElement) panel.show();
   else panel.hidden = false;
-  from.setAttribute("aria-expanded", "true");
+  if (from.getAttribute("aria-controls") === panel.id) from.setAttribute("aria-expanded", "true");
   complain("");
   const first = panel.querySelector("input, h2");
   first.focus();

@@ -40,6 +40,7 @@ export function state(next) {
   bar(next.bar);
   labels(element("counts"), next.counts);
   if (shown) return;
+  if (!before) element("say").replaceChildren(); // the daemon is there again
   draw(next);
   if (next.word && (!before || before.word !== next.word || before.why !== next.why)) say(next);
 }
