@@ -65,9 +65,8 @@ type live struct {
 	now   func() time.Time
 	zone  *time.Location
 	view  view
-	// drawn is what the terminal shows, at that width.
+	// drawn is what the terminal shows; nil: unknown.
 	drawn []string
-	width int
 
 	until time.Time // when the verdict's time is over
 	last  string    // the ID of the newest event
@@ -285,8 +284,8 @@ func (l *live) draw() error {
 	l.view.now = l.now()
 	w, h := l.size()
 	lines := l.view.render(w, h, l.style)
-	if len(l.drawn) != len(lines) || l.width != w {
-		l.drawn, l.width = nil, w
+	if len(l.drawn) != len(lines) {
+		l.drawn = nil
 	}
 	var out strings.Builder
 	for y, line := range lines {

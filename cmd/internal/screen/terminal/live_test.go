@@ -175,11 +175,14 @@ func TestNothingOfANameStays(t *testing.T) {
 		l.connect(1, nil)
 		l.take(news{event: &e, round: 1})
 		draw()
-		term.Until(t, "the name", time.Second, term.Shows("Zoë Lee"))
+		term.Until(t, "the name", 5*time.Second, term.Shows("Zoë Lee"))
 		now = now.Add(5 * time.Second)
 		l.calm()
 		draw()
-		term.Until(t, "the calm", time.Second, term.Shows("Ready: scan a ticket"))
+		// The bar is drawn last.
+		term.Until(t, "the calm", 5*time.Second, func() bool {
+			return term.Shows("Ready: scan a ticket")() && strings.HasSuffix(strings.TrimSpace(term.Text()), "19:55:08")
+		})
 		left := func(when, text string) {
 			t.Helper()
 			for _, part := range []string{"Zoë", "Lee", "C12"} {
@@ -194,9 +197,9 @@ func TestNothingOfANameStays(t *testing.T) {
 		e.ID = "again"
 		l.take(news{event: &e, round: 1})
 		draw()
-		term.Until(t, "the name", time.Second, term.Shows("Zoë Lee"))
+		term.Until(t, "the name", 5*time.Second, term.Shows("Zoë Lee"))
 		d.give(len(l.drawn))
-		term.Until(t, "the terminal given back", time.Second, func() bool { return !term.Mode("?1049") })
+		term.Until(t, "the terminal given back", 5*time.Second, func() bool { return !term.Mode("?1049") })
 		left("given back", term.Text()+term.Hidden())
 		if strings.Contains(term.Written(), "\x1b[2J") {
 			t.Error("clearing the whole screen puts it into the scrollback of some terminals")
@@ -223,7 +226,7 @@ func TestAResizedTerminalIsDrawnAnew(t *testing.T) {
 		for i, line := range l.drawn {
 			want[i] = strings.TrimRight(withoutInk(line), " ")
 		}
-		term.Until(t, fmt.Sprintf("the picture at %v", size), time.Second, func() bool {
+		term.Until(t, fmt.Sprintf("the picture at %v", size), 5*time.Second, func() bool {
 			return term.Text() == strings.Join(want, "\n")+"\n" && term.Ink() == cube.ink(toneBad)
 		})
 	}
