@@ -160,8 +160,9 @@ func TestTheKioskSaysWhatIsMissing(t *testing.T) {
 func TestTheScreensTakeTheConsole(t *testing.T) {
 	for name, want := range map[string]map[string]string{
 		"usher-kiosk.service": {
-			"User": "usher-screen", "PAMName": "login", "TTYPath": "/dev/tty1", "StandardInput": "tty-fail",
+			"User": "usher-screen", "TTYPath": "/dev/tty1", "StandardInput": "tty-fail",
 			"RuntimeDirectory": "usher-kiosk", "RuntimeDirectoryMode": "0700", "RestrictNamespaces": "user pid net",
+			"IPAddressDeny": "any", "IPAddressAllow": "localhost",
 		},
 		"usher-screen@.service": {
 			"User": "usher-screen", "Group": "usher", "TTYPath": "/dev/%I", "StandardInput": "tty", "StandardOutput": "tty",
@@ -190,8 +191,13 @@ func TestTheScreensTakeTheConsole(t *testing.T) {
 			t.Errorf("%s: Conflicts=%s After=%v", name, conflicts, s["After"])
 		}
 	}
+	for _, key := range []string{"Group", "SupplementaryGroups", "PAMName"} {
+		if got := settings(t, "usher-kiosk.service")[key]; got != nil {
+			t.Errorf("usher-kiosk.service: %s=%v opens more than the display, or takes the browser out of its limits", key, got)
+		}
+	}
 	// These would keep the browser, or its sandbox, from starting.
-	for _, key := range []string{"MemoryDenyWriteExecute", "PrivateDevices", "DevicePolicy", "ProtectClock", "ProtectHome", "PrivateNetwork", "SupplementaryGroups", "Group"} {
+	for _, key := range []string{"MemoryDenyWriteExecute", "PrivateDevices", "DevicePolicy", "ProtectClock", "PrivateNetwork"} {
 		if got := settings(t, "usher-kiosk.service")[key]; got != nil {
 			t.Errorf("usher-kiosk.service: %s=%v", key, got)
 		}
