@@ -8,7 +8,7 @@
 // Foreign text is cleaned ([Clean]) before it is measured or drawn.
 //
 // No name outlives the verdict that it came with. The picture is drawn in place and
-// never scrolls, is wiped line by line before the terminal is given back (when the
-// program ends, and when it is stopped), and lines are what is forgotten: clearing
-// the whole screen would save it in the scrollback of some terminals.
+// never scrolls, and it is wiped line by line before the terminal is given back, when
+// the program ends and when it is stopped: clearing the whole screen at once would
+// keep it in the scrollback of some terminals.
 package terminal
