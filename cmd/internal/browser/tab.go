@@ -23,7 +23,7 @@ const (
 	actTime  = 20 * time.Second
 	waitTime = 15 * time.Second
 	// look is how often a condition is tried.
-	look = 5 * time.Millisecond
+	look = 10 * time.Millisecond
 )
 
 // Tab is one page in a profile of its own. Its functions fail the test where the
@@ -85,7 +85,7 @@ func (tab *Tab) heard(event any) {
 		tab.trouble = append(tab.trouble, "console: "+text)
 	case *log.EventEntryAdded:
 		if e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning {
-			tab.trouble = append(tab.trouble, fmt.Sprintf("%s: %s", e.Entry.Source, e.Entry.Text))
+			tab.trouble = append(tab.trouble, fmt.Sprintf("%s: %s %s", e.Entry.Source, e.Entry.Text, e.Entry.URL))
 		}
 	case *network.EventRequestWillBeSent:
 		tab.requests = append(tab.requests, e.Request.URL)

@@ -19,13 +19,10 @@ import (
 // as its own clock measures it: on a busy machine a tab may get no time for a while.
 const lostLimit = 2 * time.Second
 
-// watchKinds notes when the surface becomes what, from the page's start.
-const watchKinds = `document.addEventListener("DOMContentLoaded", () => {
-	const surface = document.querySelector("#surface");
-	const note = () => look.changes.push({ at: performance.timeOrigin + performance.now(), kind: surface.dataset.kind, seq: surface.dataset.seq || "" });
-	new MutationObserver(note).observe(surface, { attributes: true, attributeFilter: ["data-kind", "data-seq"] });
-})`
+// stale is from when on a verdict is no news, as the page sees it.
+const stale = 1500 * time.Millisecond
 
+// change is when the surface became what.
 type change struct {
 	At        float64
 	Kind, Seq string
@@ -37,7 +34,7 @@ func TestVerdictComesAtOnce(t *testing.T) {
 	g := newGate(t)
 	tab := shared.Tab(t, "http://"+g.addr)
 	g.serve()
-	tab.Early(eyes + watchKinds)
+	tab.Early(eyes)
 	tab.Open("http://" + g.addr + "/")
 	calm(tab)
 	const rounds = 20
@@ -79,11 +76,10 @@ func TestNoStaleGreen(t *testing.T) {
 	tab := shared.Tab(t, "http://"+g.addr)
 	tab.Excuse("net::ERR_") // of the connection, which is what this is about
 	g.serve()
-	tab.Early(eyes + watchKinds)
+	tab.Early(eyes)
 	tab.Open("http://" + g.addr + "/")
 	calm(tab)
-	e := g.happen(admitted())
-	shows(tab, e, screen.Admitted)
+	e := g.tell(tab, admitted(), screen.Admitted)
 
 	stopped := time.Now()
 	g.stop()
@@ -111,15 +107,15 @@ func TestNoStaleGreen(t *testing.T) {
 	g.happen(admitted())
 	g.serve()
 	calm(tab)
-	e = g.happen(refused(scanner.NotFound))
-	shows(tab, e, screen.Refused)
+	e = g.tell(tab, refused(scanner.NotFound), screen.Refused)
 	for _, c := range browser.Get[[]change](tab, "look.changes") {
 		if c.Seq != "" && c.Seq != fmt.Sprint(e.Seq) || c.Kind == string(screen.Admitted) {
 			t.Errorf("after the daemon came back the page showed %+v", c)
 		}
 	}
-	if n := browser.Get[int](tab, "look.sounds.length"); n != 3 {
-		t.Errorf("%d tones since the daemon came back, want the three of the refusal alone", n)
+	sounds := slices.DeleteFunc(browser.Get[[]string](tab, "look.sounds"), func(kind string) bool { return kind == string(screen.Lost) })
+	if !slices.Equal(sounds, []string{"refuse", "refuse", "refuse"}) {
+		t.Errorf("the tones since the daemon came back are %q, want the last verdict's alone", sounds)
 	}
 }
 
@@ -161,28 +157,27 @@ func TestStoppedTabShowsNothingOld(t *testing.T) {
 			g.serve()
 			tab := shared.Tab(t, "http://"+g.addr)
 			tab.Excuse("net::ERR_")
-			tab.Early(eyes + watchKinds)
+			tab.Early(eyes)
 			tab.Open("http://" + g.addr + "/")
 			calm(tab)
-			first := g.happen(admitted())
-			shows(tab, first, screen.Admitted)
+			g.tell(tab, admitted(), screen.Admitted)
 			browser.Get[int](tab, "look.changes.length = 0")
 
 			way.stop(tab)
+			told := time.Now()
 			second := g.happen(admitted())
-			// What is sent from now on will be as old as what the page drops; nothing in
-			// this process can tell when it is, only time.
-			time.Sleep(2 * time.Second)
+			// Nothing but time makes a verdict old.
+			time.Sleep(stale + 500*time.Millisecond)
 			way.start(tab)
 			calm(tab)
 
-			third := g.happen(refused(scanner.NotFound))
-			shows(tab, third, screen.Refused)
+			g.tell(tab, refused(scanner.NotFound), screen.Refused)
 			lost := false
 			for _, c := range browser.Get[[]change](tab, "look.changes") {
 				lost = lost || c.Kind == string(screen.Lost)
-				if c.Seq == fmt.Sprint(second.Seq) {
-					t.Errorf("what happened while the page was stopped was shown as new: %+v", c)
+				// A busy browser stops a page a little later than it says.
+				if late := time.UnixMicro(int64(c.At * 1000)).Sub(told); c.Seq == fmt.Sprint(second.Seq) && late > stale {
+					t.Errorf("what happened while the page was stopped was shown as new %s later", late)
 				}
 			}
 			if !lost {

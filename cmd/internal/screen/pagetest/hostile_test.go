@@ -51,8 +51,7 @@ func TestForeignTextIsOnlyText(t *testing.T) {
 		unknown := refused(scanner.Reason(text))
 		for _, e := range []control.Event{blocked, entered, unknown, overridden(1, text), undone(1, text)} {
 			e.Ticket = &name
-			e = g.happen(e)
-			tab.Wait(fmt.Sprintf(`document.querySelector("#surface").dataset.seq === "%d"`, e.Seq))
+			e = g.tell(tab, e, g.speaker().Event(e).Kind)
 			v, got := g.speaker().Event(e), browser.Get[seen](tab, readSurface)
 			if got.Word != v.Word || !same(got.Why, v.Why) || got.Do != v.Do {
 				t.Errorf("%q: the page shows %+v, and the view is %+v", text, got, v)

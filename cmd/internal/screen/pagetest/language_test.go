@@ -35,13 +35,12 @@ func TestPageSpeaksTheGatesLanguage(t *testing.T) {
 			if text("#why") != want.ready || text("#open-code") != want.code || text("#open-scans") != want.last || !strings.HasPrefix(text("#bar"), "Gate 7, "+want.direction) {
 				t.Errorf("the calm page says %q", browser.Get[string](tab, "document.body.innerText"))
 			}
-			shows(tab, g.happen(refused(scanner.AlreadyEntered)), screen.Refused)
+			g.tell(tab, refused(scanner.AlreadyEntered), screen.Refused)
 			if text("#word") != want.refused || text("#why") != want.why {
 				t.Errorf("a refusal is %q, %q", text("#word"), text("#why"))
 			}
 			for _, s := range scenes() {
-				e := g.happen(s.event)
-				shows(tab, e, s.kind)
+				e := g.tell(tab, s.event, s.kind)
 				v := g.speaker().Event(e)
 				if got := browser.Get[seen](tab, readSurface); got.Word != v.Word || got.Why != v.Why || got.Do != v.Do {
 					t.Errorf("%s: the page shows %+v, and the view is %+v", s.name, got, v)

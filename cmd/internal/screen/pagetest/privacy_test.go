@@ -23,7 +23,7 @@ func TestNamesLeaveWithTheVerdict(t *testing.T) {
 	g.hold = time.Second
 	tab := g.visit("")
 	calm(tab)
-	shows(tab, g.happen(admitted()), screen.Admitted)
+	g.tell(tab, admitted(), screen.Admitted)
 	calm(tab)
 	nothingOf(t, tab, person...)
 	nothingOf(t, tab, "ADMIT")
@@ -31,10 +31,9 @@ func TestNamesLeaveWithTheVerdict(t *testing.T) {
 	// A screen reader finds nothing old, either; the verdict before this one does not
 	// end it early.
 	browser.Get[int](tab, `look.changes.push({ at: performance.timeOrigin + performance.now() })`)
-	shows(tab, g.happen(admitted()), screen.Admitted)
+	g.tell(tab, admitted(), screen.Admitted)
 	browser.Get[bool](tab, `new Promise((done) => setTimeout(() => done(true), 700))`)
-	last := g.happen(refused(scanner.AlreadyEntered))
-	shows(tab, last, screen.Refused)
+	g.tell(tab, refused(scanner.AlreadyEntered), screen.Refused)
 	began := time.Now()
 	calm(tab)
 	if held := time.Since(began); held < 600*time.Millisecond {
@@ -70,12 +69,9 @@ func TestPageOfOneScanner(t *testing.T) {
 	calm(one)
 	calm(both)
 
-	first := g.happen(other)
-	shows(both, first, screen.Admitted)
-	second := g.happen(refused(scanner.AlreadyEntered))
-	shows(one, second, screen.Refused)
-	third := g.happen(other)
-	shows(both, third, screen.Admitted)
+	g.tell(both, other, screen.Admitted)
+	second := g.tell(one, refused(scanner.AlreadyEntered), screen.Refused)
+	g.tell(both, other, screen.Admitted)
 	// The next beat came after that event, and the page still shows its own.
 	g.change(func(s *control.Status) { s.Outbox.Pending = 99 })
 	one.Wait(`document.querySelector("#bar").textContent.includes("To send: 99")`)

@@ -52,7 +52,7 @@ func TestScreenReaderIsTold(t *testing.T) {
 	g.found = []control.Ticket{{Code: "GOOD-1", Name: "Ada Palmer", Seat: "C12", Status: scanner.StatusValid}}
 	tab := g.visit("")
 	calm(tab)
-	shows(tab, g.happen(refused(scanner.AlreadyEntered)), screen.Refused)
+	g.tell(tab, refused(scanner.AlreadyEntered), screen.Refused)
 	all := nodes(tab)
 	if !slices.ContainsFunc(all, func(n node) bool { return n.Role == "alert" && n.Live == "assertive" }) {
 		t.Error("no part of the page is an assertive live region")
@@ -93,8 +93,7 @@ func TestScreenReaderIsTold(t *testing.T) {
 	}
 	// The same verdict twice is said twice.
 	before := browser.Get[string](tab, `(window.before = document.querySelector("#say").firstElementChild).textContent`)
-	e := g.happen(refused(scanner.AlreadyEntered))
-	shows(tab, e, screen.Refused)
+	g.tell(tab, refused(scanner.AlreadyEntered), screen.Refused)
 	if tab.Is(`window.before === document.querySelector("#say").firstElementChild`) {
 		t.Errorf("the second %q is no new announcement", before)
 	}

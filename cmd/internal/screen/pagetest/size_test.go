@@ -49,8 +49,7 @@ func TestNoTextBreaksTheScreen(t *testing.T) {
 	tab := g.visit("")
 	calm(tab)
 	for name, e := range long() {
-		e = g.happen(e)
-		tab.Wait(fmt.Sprintf(`document.querySelector("#surface").dataset.seq === "%d"`, e.Seq))
+		e = g.tell(tab, e, g.speaker().Event(e).Kind)
 		for _, size := range sizes {
 			tab.Size(size[0], size[1])
 			what := fmt.Sprintf("%s at %dx%d", name, size[0], size[1])
@@ -80,7 +79,7 @@ func TestVerdictStaysInSightBesideAPanel(t *testing.T) {
 				event control.Event
 				kind  screen.Kind
 			}{{overridden(1, "Ann Lee"), screen.Admitted}, {refused(scanner.AlreadyEntered), screen.Refused}} {
-				shows(tab, g.happen(s.event), s.kind)
+				g.tell(tab, s.event, s.kind)
 				what := fmt.Sprintf("%s beside the panel %s at %dx%d", s.kind, panel, size[0], size[1])
 				readable(t, what, tab, "#word", "#why")
 			}

@@ -63,8 +63,7 @@ func TestEveryVerdictIsTheWholeSurface(t *testing.T) {
 	drawings, grounds, rhythms := map[string]screen.Kind{}, map[string]screen.Kind{}, map[string]screen.Kind{}
 	for _, s := range scenes() {
 		browser.Get[int](tab, `look.sounds.length = look.buzzes.length = 0`)
-		e := g.happen(s.event)
-		shows(tab, e, s.kind)
+		e := g.tell(tab, s.event, s.kind)
 		got := browser.Get[seen](tab, readSurface)
 		ticket := []string{"Section: Stalls", "Seat: C12", "Name: Ada Palmer"}
 		if s.anonymous {

@@ -3,12 +3,14 @@
 "use strict";
 
 window.look = {
-  // sounds, buzzes and breaches (of the content security policy) are what the page did so far; changes when its
-  // verdict changed, in milliseconds since 1970.
+  // What the page did so far: tones by their verdict, vibrations, breaches of the
+  // content security policy, how often it lost the daemon, and when its surface
+  // became what, in milliseconds since 1970.
   sounds: [],
   buzzes: [],
   breaches: [],
   changes: [],
+  lost: 0,
 
   // shown tells whether eyes can see the element.
   shown(element) {
@@ -165,12 +167,23 @@ window.look = {
   },
 };
 
+document.addEventListener("DOMContentLoaded", () => {
+  const surface = document.querySelector("#surface");
+  if (!surface) return;
+  const note = () => {
+    const { kind, seq = "" } = surface.dataset;
+    look.changes.push({ at: performance.timeOrigin + performance.now(), kind, seq });
+    if (kind === "lost") look.lost++;
+  };
+  new MutationObserver(note).observe(surface, { attributes: true, attributeFilter: ["data-kind", "data-seq"] });
+});
+
 document.addEventListener("securitypolicyviolation", (e) => look.breaches.push(`${e.violatedDirective} ${e.blockedURI}`));
 
 for (const kind of ["OscillatorNode", "AudioBufferSourceNode"]) {
   const start = window[kind].prototype.start;
   window[kind].prototype.start = function (...when) {
-    look.sounds.push({ at: performance.timeOrigin + performance.now(), pitch: this.frequency ? this.frequency.value : 0, begins: when[0] ?? 0 });
+    look.sounds.push(document.querySelector("#surface").dataset.sound);
     return start.apply(this, when);
   };
 }
