@@ -90,9 +90,12 @@ func (s Speaker) bar(st control.Status) []Part {
 		direction = w.DirectionExit
 	}
 	add(Plain, joined(", ", st.Device.Gate, direction))
-	if st.Link.State == control.LinkOnline {
+	switch {
+	case st.Link.State == control.LinkOnline:
 		add(Good, w.Online)
-	} else {
+	case st.Link.Since.IsZero():
+		add(Plain, w.Offline) // a vendor that is never asked: nothing is wrong
+	default:
 		add(Alarm, w.Offline)
 	}
 	n := func(n int) string { return strconv.Itoa(n) }

@@ -146,6 +146,7 @@ func TestOnlyAnAdmissionLooksLikeOne(t *testing.T) {
 // TestEveryStateIsSaid: what must always be seen is there, in every language.
 func TestEveryStateIsSaid(t *testing.T) {
 	short, long := int64(59), int64(200_000)
+	away := control.LinkStatus{State: control.LinkOffline, Since: control.At(sevenOClock)}
 	for _, s := range speakers(t) {
 		w := s.Words
 		for _, tt := range []struct {
@@ -156,14 +157,15 @@ func TestEveryStateIsSaid(t *testing.T) {
 			alarms []string
 		}{
 			{"well", control.Status{State: control.Ready, Link: control.LinkStatus{State: control.LinkOnline}, Tickets: control.TicketsStatus{AgeS: &short}, Clock: control.ClockStatus{Trusted: true}}, "", Calm, nil},
-			{"offline", control.Status{State: control.Ready, Tickets: control.TicketsStatus{AgeS: &short}, Clock: control.ClockStatus{Trusted: true}}, "", Calm, []string{w.Offline}},
+			{"never asked", control.Status{State: control.Ready, Link: control.LinkStatus{State: control.LinkOffline}, Tickets: control.TicketsStatus{AgeS: &short}, Clock: control.ClockStatus{Trusted: true}}, "", Calm, nil},
+			{"offline", control.Status{State: control.Ready, Link: away, Tickets: control.TicketsStatus{AgeS: &short}, Clock: control.ClockStatus{Trusted: true}}, "", Calm, []string{w.Offline}},
 			{"a night gone wrong", control.Status{
-				State: control.Degraded, Tickets: control.TicketsStatus{AgeS: &long, Stale: true}, Parked: 2, Conflicts: 3, Problems: []string{"x"},
+				State: control.Degraded, Link: away, Tickets: control.TicketsStatus{AgeS: &long, Stale: true}, Parked: 2, Conflicts: 3, Problems: []string{"x"},
 				Scanners: []control.ScannerStatus{{Name: "a", State: control.ScannerMissing}, {Name: "b", State: control.ScannerError}, {Name: "c", State: control.ScannerConnected}},
 			}, "c", Calm, []string{w.Offline, fill(w.ListOld, "age", s.age(200_000*time.Second)), w.ClockUncertain, fill(w.ScannerMissing, "name", "a"), fill(w.ScannerFault, "name", "b"), fill(w.Parked, "n", "2"), fill(w.Conflicts, "n", "3"), w.NeedsLook}},
-			{"not ready", control.Status{State: control.NotReady, Problems: []string{"no list"}}, "", Blind, []string{w.Offline, w.NoList, w.ClockUncertain}},
-			{"no such scanner", control.Status{State: control.Ready}, "lane-9", Blind, []string{w.Offline, w.NoList, w.ClockUncertain}},
-			{"typed codes only", control.Status{State: control.Ready}, Manual, Calm, []string{w.Offline, w.NoList, w.ClockUncertain}},
+			{"not ready", control.Status{State: control.NotReady, Link: away, Problems: []string{"no list"}}, "", Blind, []string{w.Offline, w.NoList, w.ClockUncertain}},
+			{"no such scanner", control.Status{State: control.Ready, Link: away}, "lane-9", Blind, []string{w.Offline, w.NoList, w.ClockUncertain}},
+			{"typed codes only", control.Status{State: control.Ready, Link: away}, Manual, Calm, []string{w.Offline, w.NoList, w.ClockUncertain}},
 		} {
 			state := s.State(tt.status, tt.name)
 			where := fmt.Sprintf("%s: %s: %+v", w.Language, tt.what, state)
