@@ -27,7 +27,7 @@ export function begin(scanner) {
   submits("person-form", decide);
   search.begin(async (handle) => {
     await checked(post("/scan", { handle }));
-    close();
+    closeOwn("search-panel");
   });
   element("let-in").addEventListener("click", () => fromSurface("let-in"));
   element("take-back").addEventListener("click", () => fromSurface("take-back"));
@@ -103,6 +103,11 @@ function close() {
   else document.activeElement?.blur();
 }
 
+// closeOwn closes the panel that an answer belongs to. Another one may be open by now.
+function closeOwn(id) {
+  if (open === element(id)) close();
+}
+
 function complain(text) {
   const place = open?.querySelector(".failed");
   if (place) place.textContent = text;
@@ -135,9 +140,11 @@ async function checked(answer) {
 
 async function code() {
   const field = element("code");
-  await checked(post("/scan", { code: field.value }));
+  const typed = field.value;
+  await checked(post("/scan", { code: typed }));
+  if (field.value !== typed) return; // the next one already
   field.value = "";
-  close();
+  closeOwn("code-panel");
 }
 
 // fromSurface asks about the verdict that is shown.
@@ -167,7 +174,7 @@ async function decide() {
   const asked = about;
   await checked(post(`/scans/${asked.seq}/${asked.what === "let-in" ? "admit" : "undo"}`, { by }));
   lastName = by;
-  if (about === asked) close();
+  if (about === asked) closeOwn("person");
 }
 
 // list shows the last scans as they are now. It does not move while it is open: a

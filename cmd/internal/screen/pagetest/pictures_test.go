@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"usher/cmd/internal/browser"
 	"usher/cmd/internal/control"
@@ -40,7 +41,7 @@ func TestPicturesOfThePage(t *testing.T) {
 		{"admit.png", admitted(), screen.Admitted, func(*control.Status) {}},
 		{"refuse.png", refused(scanner.AlreadyEntered), screen.Refused, func(*control.Status) {}},
 		{"offline.png", offline(), screen.Admitted, func(s *control.Status) {
-			s.Link.State, s.Outbox.Pending = control.LinkOffline, 18
+			s.Link, s.Outbox.Pending = control.LinkStatus{State: control.LinkOffline, Since: control.At(time.Now())}, 18
 		}},
 	} {
 		g.change(p.change)

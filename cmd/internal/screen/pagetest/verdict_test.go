@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp/kb"
 
@@ -150,7 +151,7 @@ func TestStatesAreTheWholeSurface(t *testing.T) {
 
 	g.change(func(s *control.Status) {
 		s.State, s.Problems = control.Degraded, []string{"scanner lane-2 is missing: plug it in"}
-		s.Link.State, s.Outbox.Pending, s.Tickets.Stale, s.Clock.Trusted, s.Parked, s.Conflicts = control.LinkOffline, 17, true, false, 2, 1
+		s.Link, s.Outbox.Pending, s.Tickets.Stale, s.Clock.Trusted, s.Parked, s.Conflicts = control.LinkStatus{State: control.LinkOffline, Since: control.At(time.Now())}, 17, true, false, 2, 1
 		s.Scanners[1].State = control.ScannerMissing
 	})
 	tab.Wait(`document.querySelector("#bar").textContent.includes("Scanner missing: lane-2")`)

@@ -17,7 +17,7 @@ func busyStatus() control.Status {
 		State:    control.Degraded,
 		Problems: []string{"scanner lane-2 missing: /dev/ttyUSB1: no such file; plug it in", "1 parked: the vendor will not take it"},
 		Device:   control.DeviceStatus{Gate: "Gate 7", Direction: "entry"},
-		Link:     control.LinkStatus{State: control.LinkOffline},
+		Link:     control.LinkStatus{State: control.LinkOffline, Since: control.At(evening)},
 		Tickets:  control.TicketsStatus{Count: 12345, AgeS: control.Seconds(4 * time.Minute)},
 		Outbox:   control.OutboxStatus{Pending: 31},
 		Parked:   1,
