@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -41,12 +42,25 @@ func buildUsher(t *testing.T) string {
 // newRig makes a device with a manifest of n valid tickets T-00000, T-00001, ...
 func newRig(t *testing.T, n int, extra string, lanes ...string) *rig.Rig {
 	t.Helper()
+	return newRigOf(t, n, rig.Options{Lanes: lanes, Extra: extra})
+}
+
+// newRigOf is newRig with other options; it fills in where and what runs.
+func newRigOf(t *testing.T, n int, o rig.Options) *rig.Rig {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "usher-") // short: socket paths are
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := &lockedBuffer{}
-	r, err := rig.New(rig.Options{Dir: dir, Bin: buildUsher(t), Lanes: lanes, Log: log, Extra: fmt.Sprintf("offline: { manifest: %s/tickets.csv }\n", dir) + extra})
+	o.Dir, o.Bin = dir, buildUsher(t)
+	o.Extra = fmt.Sprintf("offline: { manifest: %s/tickets.csv }\n", dir) + o.Extra
+	if o.Log == nil {
+		o.Log = log
+	} else {
+		o.Log = io.MultiWriter(log, o.Log)
+	}
+	r, err := rig.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,7 +81,7 @@ function show(panel, from) {
   if (panel instanceof HTMLDialogElement) panel.show();
   else panel.hidden = false;
   if (from.getAttribute("aria-controls") === panel.id) from.setAttribute("aria-expanded", "true");
-  complain("");
+  complain(panel, "");
   const first = panel.querySelector("input, h2");
   first.focus();
   first.select?.();
@@ -108,24 +108,25 @@ function closeOwn(id) {
   if (open === element(id)) close();
 }
 
-function complain(text) {
-  const place = open?.querySelector(".failed");
+function complain(panel, text) {
+  const place = panel.querySelector(".failed");
   if (place) place.textContent = text;
 }
 
 // submits runs act when the form is sent, once at a time, and says what failed.
 function submits(id, act) {
+  const panel = element(id).closest(".panel");
   const form = element(id);
   let busy = false;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (busy) return;
     busy = true;
-    complain("");
+    complain(panel, "");
     try {
       await act();
     } catch (error) {
-      complain(failed(error));
+      complain(panel, failed(error));
     } finally {
       busy = false;
     }
@@ -167,7 +168,7 @@ function ask(view, what, from) {
 async function decide() {
   const by = element("by").value.trim();
   if (!by) {
-    complain(element("person").dataset.needed);
+    complain(element("person"), element("person").dataset.needed);
     element("by").focus();
     return;
   }
@@ -188,7 +189,7 @@ async function list() {
     element("scans").replaceChildren(...views.map((view) => row(view, panel)));
     if (views.length === 0) element("scans-note").textContent = panel.dataset.none;
   } catch (error) {
-    complain(failed(error));
+    complain(panel, failed(error));
   }
 }
 

@@ -27,11 +27,14 @@ type house struct {
 	events []control.Event // oldest first
 	found  []control.Ticket
 	asked  []string
+
+	// slow is closed to let codes that begin with SLOW have their answer.
+	slow chan struct{}
 }
 
 func newHouse() *house {
 	age := int64(720)
-	return &house{status: control.Status{
+	return &house{slow: make(chan struct{}), status: control.Status{
 		Version: "1.2.3", State: control.Ready,
 		Device:   control.DeviceStatus{ID: "d-1", Name: "handheld-7", Gate: "Gate 7", Direction: "entry"},
 		Link:     control.LinkStatus{State: control.LinkOnline},
@@ -117,6 +120,8 @@ func (h *house) Scan(_ context.Context, code scanner.Code, direction scanner.Dir
 	switch {
 	case strings.HasPrefix(string(code), "GOOD"):
 		e = admitted()
+	case strings.HasPrefix(string(code), "SLOW"):
+		<-h.slow
 	case strings.HasPrefix(string(code), "BROKEN"):
 		return control.Event{}, fmt.Errorf("the journal: %w", control.ErrUnavailable)
 	}

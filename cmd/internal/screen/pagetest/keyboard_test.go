@@ -116,6 +116,28 @@ func TestTypedCodeByKeyboard(t *testing.T) {
 	}
 }
 
+// TestAnswerLeavesAnotherPanelAlone: who has gone on to something else meanwhile is
+// not thrown out of it, and a code being typed is not wiped.
+func TestAnswerLeavesAnotherPanelAlone(t *testing.T) {
+	g := newGate(t)
+	tab := g.visit("")
+	calm(tab)
+	press(t, tab, "#open-code")
+	focused(tab, "#code")
+	tab.Press("SLOW-1" + kb.Enter)
+	tab.Press(kb.Escape)
+	gone(tab, "#code-panel")
+	press(t, tab, "#open-search")
+	focused(tab, "#search")
+	tab.Press("ada")
+	close(g.slow)
+	shows(tab, control.Event{Seq: 1}, screen.Refused)
+	tab.Wait(`document.querySelector("#code").value === ""`) // the answer is there
+	if !tab.Is(`look.shown(document.querySelector("#search")) && document.querySelector("#search").value === "ada"`) {
+		t.Error("the answer to a typed code closed the search")
+	}
+}
+
 func TestSearchByKeyboard(t *testing.T) {
 	g := newGate(t)
 	g.found = []control.Ticket{
