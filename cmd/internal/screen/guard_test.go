@@ -34,7 +34,8 @@ func (r *rig) ask(t *testing.T, method, path, body string, headers ...string) an
 		}
 		req.Header.Set(name, value)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	client := http.Client{Timeout: 10 * time.Second}
+	resp, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +164,7 @@ func TestEveryAnswerIsGuarded(t *testing.T) {
 
 func TestBadRequestsGetWords(t *testing.T) {
 	r := serve(t)
-	long := strings.Repeat("x", maxBody)
+	long := strings.Repeat("x", 40<<10)
 	for _, tt := range []struct {
 		path, body string
 		want       int

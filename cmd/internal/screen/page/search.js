@@ -14,7 +14,7 @@ let check = null;
 // begin: check is called with the handle of the ticket chosen.
 export function begin(chosen) {
   check = chosen;
-  for (const touch of ["pointerdown", "pointermove", "keydown", "input", "scroll", "wheel", "touchmove"]) {
+  for (const touch of ["pointerdown", "keydown", "input", "scroll", "wheel", "touchmove"]) {
     panel.addEventListener(touch, wait, { capture: true, passive: true });
   }
 }
