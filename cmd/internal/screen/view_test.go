@@ -2,6 +2,7 @@ package screen
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +96,9 @@ func TestEveryReasonIsSaid(t *testing.T) {
 				t.Errorf("%s: %q says %q and %q", s.Words.Language, why, reason, other)
 			}
 			said[why] = reason
+			if known := slices.Contains(scanner.Reasons(), reason); known == (why == fill(s.Words.WhyUnknown, "reason", string(reason))) {
+				t.Errorf("%s: %q is said as %q", s.Words.Language, reason, why)
+			}
 		}
 	}
 }
