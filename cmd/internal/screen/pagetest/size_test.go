@@ -49,7 +49,7 @@ func TestNoTextBreaksTheScreen(t *testing.T) {
 	tab := g.visit("")
 	calm(tab)
 	for name, e := range long() {
-		e = g.tell(tab, e, g.speaker().Event(e).Kind)
+		g.tell(tab, e, g.speaker().Event(e).Kind)
 		for _, size := range sizes {
 			tab.Size(size[0], size[1])
 			what := fmt.Sprintf("%s at %dx%d", name, size[0], size[1])
