@@ -13,15 +13,17 @@ import (
 // device is the terminal taken over by the live view. A keyboard scanner may type
 // into it: nothing is echoed, and nothing typed is left for the shell.
 type device struct {
-	out     *os.File
-	input   int // -1 where the input is no terminal
-	saved   unix.Termios
-	console bool // the Linux console
+	out   *os.File
+	input int // -1 where the input is no terminal
+	saved unix.Termios
+	// console: the Linux console, whose palette is set; utf8: the same, and it is
+	// given UTF-8.
+	console, utf8 bool
 }
 
 // newDevice keeps the terminal's modes, to give them back.
-func newDevice(in io.Reader, out *os.File, console bool) (*device, error) {
-	d := &device{out: out, input: -1, console: console}
+func newDevice(in io.Reader, out *os.File, st style) (*device, error) {
+	d := &device{out: out, input: -1, console: st.depth == console, utf8: st.unicode && !st.rich}
 	if f, ok := in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		saved, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 		if err != nil {
@@ -48,6 +50,9 @@ func (d *device) take() error {
 	text := "\x1b[?1049h\x1b[?25l\x1b[?7l"
 	if d.console {
 		text += palette
+	}
+	if d.utf8 {
+		text += consoleUTF8
 	}
 	_, err := io.WriteString(d.out, text)
 	return err

@@ -46,7 +46,7 @@ func Run(ctx context.Context, client *control.Client, o Options) error {
 	if err != nil {
 		return err
 	}
-	d, err := newDevice(o.In, o.Out, st.depth == console)
+	d, err := newDevice(o.In, o.Out, st)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,9 @@ package terminal
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -158,7 +160,7 @@ func TestNothingOfANameStays(t *testing.T) {
 		term := terminaltest.New(t, size[0], size[1])
 		now := evening
 		l := newLive(t, term.User, size[0], size[1], &now)
-		d, err := newDevice(term.User, term.User, false)
+		d, err := newDevice(term.User, term.User, style{depth: cube, unicode: true, rich: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -203,6 +205,37 @@ func TestNothingOfANameStays(t *testing.T) {
 		left("given back", term.Text()+term.Hidden())
 		if strings.Contains(term.Written(), "\x1b[2J") {
 			t.Error("clearing the whole screen puts it into the scrollback of some terminals")
+		}
+	}
+}
+
+// A console that was set to another character set would show â for each block. Other
+// terminals are what they are.
+func TestTheConsoleIsTakenInItsCharacterSet(t *testing.T) {
+	for st, want := range map[style]bool{
+		{depth: console, unicode: true}:          true,
+		{depth: none, unicode: true}:             true, // NO_COLOR
+		{depth: console}:                         false,
+		{depth: cube, unicode: true, rich: true}: false,
+	} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		d, err := newDevice(strings.NewReader(""), w, st)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(d.take(), w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		written, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(string(written), "\x1b%G"); got != want {
+			t.Errorf("%+v: told that it reads UTF-8: %v, want %v", st, got, want)
 		}
 	}
 }

@@ -116,6 +116,11 @@ const (
 	paletteOff = "\x1b]R"
 )
 
+// consoleUTF8 has the Linux console read UTF-8: Debian sets it to another character
+// set where the system has no locale, whatever that of usher's unit is.
+// console_codes(4).
+const consoleUTF8 = "\x1b%G"
+
 // styleOf asks the environment, and of out whether the kernel takes its input for
 // UTF-8: a console's unit often has no locale at all.
 func styleOf(out *os.File, env func(string) string) style {
