@@ -2,6 +2,7 @@ package configs_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -30,7 +31,11 @@ func kiosk(t *testing.T, url string, programs ...string) (cmd *exec.Cmd, dir str
 			t.Fatal(err)
 		}
 	}
-	cmd = exec.CommandContext(t.Context(), sh, "usher-kiosk")
+	// It waits for ever where nothing listens.
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	cmd = exec.CommandContext(ctx, sh, "usher-kiosk")
+	cmd.WaitDelay = time.Second
 	cmd.Env = []string{"PATH=" + dir, "RUNTIME_DIRECTORY=/run/usher-kiosk", "USHER_SCREEN_URL=" + url}
 	return cmd, dir
 }
