@@ -75,6 +75,7 @@ type Supervisor struct {
 	judge   Judge
 	log     *slog.Logger
 	hotplug *Hotplug
+	claims  *Claims
 
 	mu     sync.Mutex // guards what follows; never held across I/O
 	status Status
@@ -83,13 +84,18 @@ type Supervisor struct {
 }
 
 // NewSupervisor prepares a supervisor; Run starts it. Without hotplug (nil) a
-// scanner that comes back is found within two seconds.
-func NewSupervisor(s Scanner, clock scanner.Clock, judge Judge, hotplug *Hotplug, log *slog.Logger) *Supervisor {
+// scanner that comes back is found within two seconds. The claims are those of all
+// scanners of the process; nil: there is no other.
+func NewSupervisor(s Scanner, clock scanner.Clock, judge Judge, hotplug *Hotplug, claims *Claims, log *slog.Logger) *Supervisor {
 	if hotplug == nil {
 		hotplug = NewHotplug()
 	}
+	if claims == nil {
+		claims = NewClaims()
+	}
 	return &Supervisor{
 		hotplug: hotplug,
+		claims:  claims,
 		scanner: s,
 		clock:   clock,
 		judge:   judge,
@@ -187,6 +193,11 @@ func (s *Supervisor) attempt(ctx context.Context, readings chan<- scanner.Readin
 			err = panicError{value: r, stack: debug.Stack()}
 		}
 	}()
+	release, err := s.claims.take(s.scanner)
+	if err != nil {
+		return opened, err
+	}
+	defer release()
 	device, err := s.scanner.Opener.Open(ctx)
 	if err != nil {
 		return opened, err

@@ -127,9 +127,13 @@ func TestWhichInterfaceIsOpened(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBus(t)
 				b.plug(tt.plugged...)
-				opened, err := give(t, b.driverOf(tt.cfg))
+				driver := b.driverOf(tt.cfg)
+				if got := driver.Interface(); got != tt.path {
+					t.Errorf("would open %q, want %q", got, tt.path)
+				}
+				opened, err := give(t, driver)
 				if tt.fault != "" {
-					if err == nil || !strings.Contains(err.Error(), tt.fault) || !strings.HasPrefix(err.Error(), b.driverOf(tt.cfg).Source()+": ") {
+					if err == nil || !strings.Contains(err.Error(), tt.fault) || !strings.HasPrefix(err.Error(), driver.Source()+": ") {
 						t.Fatalf("got %v, want %q", err, tt.fault)
 					}
 					return
