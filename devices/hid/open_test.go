@@ -312,19 +312,19 @@ func TestPlugged(t *testing.T) {
 		t.Fatal(err)
 	}
 	type seen struct {
-		path, mode string
-		number     int
-		maker      bool
+		path, port, mode string
+		number           int
 	}
 	want := []seen{
-		{"/dev/bus/usb/001/004", "keyboard", 0, false},
-		{"/dev/bus/usb/001/007", "keyboard", 0, true},
-		{"/dev/bus/usb/001/007", "pos", 1, true},
-		{"/dev/bus/usb/001/008", "unknown", 0, true},
+		{"/dev/bus/usb/001/004", "1-4", ModeKeyboard, 0},
+		{"/dev/bus/usb/001/007", "1-2", ModeKeyboard, 0},
+		{"/dev/bus/usb/001/007", "1-2", ModePOS, 1},
+		{"/dev/bus/usb/001/008", "1-6", ModeUnknown, 0},
+		{"/dev/bus/usb/001/009", "1-5", ModeNone, 0}, // a serial port
 	}
 	var got []seen
 	for _, n := range nodes {
-		got = append(got, seen{n.Path, n.Mode, n.Interface, n.Maker})
+		got = append(got, seen{n.Path, n.Port, n.Mode, n.Interface})
 		if n.Label != "Maker Scanner[31m" {
 			t.Errorf("label %q", n.Label)
 		}
