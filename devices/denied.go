@@ -7,6 +7,7 @@ import (
 
 	"usher/devices/evdev"
 	"usher/devices/hid"
+	"usher/devices/report"
 	"usher/devices/serial"
 )
 
@@ -20,7 +21,7 @@ func denied(node string, err error, rule string) string {
 	case !errors.Is(err, fs.ErrPermission):
 		return fmt.Sprintf("%s: %v", node, err)
 	case rule == "":
-		return fmt.Sprintf("%s: %v; add the service to group usher or install the udev rules", node, err)
+		return fmt.Sprintf("%s: %v; "+report.Denied, node, err)
 	}
 	return fmt.Sprintf("%s: %v; if it is a scanner, put this line into /etc/udev/rules.d/71-usher.rules and connect it again: %s", node, err, rule)
 }

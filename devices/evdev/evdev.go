@@ -241,7 +241,10 @@ func (d *Driver) explain(err error) error {
 	case unix.ENOENT, unix.ENXIO, unix.ENODEV:
 		return fmt.Errorf("%s: %w; is the scanner plugged in, or paired and awake?", source, errno)
 	case unix.EACCES, unix.EPERM:
-		return fmt.Errorf("%s: %w; add the service to group usher or install the udev rules", source, errno)
+		if node, ok := errors.AsType[*fs.PathError](err); ok && d.cfg.Path == "" {
+			source += ": " + node.Path
+		}
+		return fmt.Errorf("%s: %w; "+report.Denied, source, errno)
 	case unix.EBUSY:
 		return fmt.Errorf("%s: grabbed by another program; see: fuser -v %s: %w", source, source, errno)
 	case unix.ENOTTY, unix.EINVAL:

@@ -204,6 +204,11 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 			t.Errorf("%v is explained as %v", tt.err, err)
 		}
 	}
+	matching := driver(t, "/", func(c *Config) { c.Match = "CT*" })
+	want := "match CT*: /dev/input/event7: permission denied; add the service to group usher or install the udev rules"
+	if err := matching.explain(&fs.PathError{Op: "open", Path: "/dev/input/event7", Err: unix.EACCES}); err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := d.Open(ctx); !errors.Is(err, context.Canceled) {

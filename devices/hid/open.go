@@ -185,7 +185,7 @@ func (d *Driver) explain(plugged []usbDevice, err error) error {
 			return fmt.Errorf("%w any more", notPlugged{})
 		}
 		if denied != nil {
-			return fmt.Errorf("%s: %w; add the service to group usher or install the udev rules", u.node, denied)
+			return fmt.Errorf("%s: %w; "+report.Denied, u.node, denied)
 		}
 	}
 	if errors.Is(err, errNone) {
