@@ -271,7 +271,7 @@ func TestNewReportsEveryFault(t *testing.T) {
 		}
 	}
 	for _, cfg := range []Config{{Path: "/dev/x"}, {Match: "*Scanner*"}} {
-		cfg.Layout, cfg.Idle = "us", time.Second
+		cfg.Layout, cfg.Idle, cfg.Suffix = "us", time.Second, "none"
 		d, err := New(cfg)
 		must(t, err)
 		if got := d.Source(); got != cfg.Path && got != "match "+cfg.Match {
