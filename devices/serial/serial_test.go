@@ -376,7 +376,7 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 }
 
 func TestNewReportsEveryFault(t *testing.T) {
-	_, err := serial.New(serial.Config{Port: "ttyUSB0", Baud: 12, Idle: time.Minute, Protocol: "usb"})
+	_, err := serial.New(serial.Config{Port: "ttyUSB0", Baud: 12, Idle: time.Minute, Suffix: "cr", Protocol: "usb"})
 	if err == nil {
 		t.Fatal("no fault found")
 	}
@@ -385,6 +385,7 @@ func TestNewReportsEveryFault(t *testing.T) {
 		"baud: 12 is not between 50 and 4000000",
 		`protocol: "usb" is none; one of lines, ssi`,
 		"idle: 1m0s is not between 20ms and 2s",
+		`suffix: "cr" is none of auto, enter, none`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in:\n%v", want, err)
