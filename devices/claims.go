@@ -1,10 +1,12 @@
 package devices
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"usher/devices/evdev"
 	"usher/devices/hid"
@@ -14,8 +16,11 @@ import (
 // fight for one device that they call by different names.
 type Claims struct {
 	root string
-	mu   sync.Mutex // guards held; never held across I/O
+	mu   sync.Mutex // guards what follows; never held across I/O
 	held []*claim
+	// asked closes for each scanner once it has asked for its device, in the order
+	// of the configuration.
+	asked []chan struct{}
 }
 
 // NewClaims makes one that nobody holds anything of.
@@ -95,6 +100,48 @@ func (c *Claims) take(s Scanner) (release func(), err error) {
 		c.held = slices.DeleteFunc(c.held, func(held *claim) bool { return held == mine })
 	}, nil
 }
+
+// patience bounds how long a scanner lets each before it ask first.
+const patience = 100 * time.Millisecond
+
+// start is a scanner's first attempt: of two that mean one device, the first one in
+// the configuration gets it at every start.
+type start struct {
+	before []chan struct{}
+	asked  chan struct{}
+	once   sync.Once
+}
+
+// enter puts a scanner behind those that entered before it.
+func (c *Claims) enter() *start {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := slices.DeleteFunc(slices.Clone(c.asked), func(asked chan struct{}) bool {
+		select {
+		case <-asked:
+			return true
+		default:
+			return false
+		}
+	})
+	s := &start{before: before, asked: make(chan struct{})}
+	c.asked = append(slices.Clone(before), s.asked)
+	return s
+}
+
+// wait lets those before ask first.
+func (s *start) wait(ctx context.Context) {
+	for ; len(s.before) > 0 && ctx.Err() == nil; s.before = s.before[1:] {
+		select {
+		case <-s.before[0]:
+		case <-time.After(patience):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// done lets those behind ask.
+func (s *start) done() { s.once.Do(func() { close(s.asked) }) }
 
 // Twice tells of each scanner that means a device which one before it means too,
 // by what is plugged in now. It opens nothing.

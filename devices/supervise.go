@@ -76,6 +76,7 @@ type Supervisor struct {
 	log     *slog.Logger
 	hotplug *Hotplug
 	claims  *Claims
+	first   *start
 
 	mu     sync.Mutex // guards what follows; never held across I/O
 	status Status
@@ -85,7 +86,8 @@ type Supervisor struct {
 
 // NewSupervisor prepares a supervisor; Run starts it. Without hotplug (nil) a
 // scanner that comes back is found within two seconds. The claims are those of all
-// scanners of the process; nil: there is no other.
+// scanners of the process, whose supervisors are made in the order of the
+// configuration; nil: there is no other.
 func NewSupervisor(s Scanner, clock scanner.Clock, judge Judge, hotplug *Hotplug, claims *Claims, log *slog.Logger) *Supervisor {
 	if hotplug == nil {
 		hotplug = NewHotplug()
@@ -96,6 +98,7 @@ func NewSupervisor(s Scanner, clock scanner.Clock, judge Judge, hotplug *Hotplug
 	return &Supervisor{
 		hotplug: hotplug,
 		claims:  claims,
+		first:   claims.enter(),
 		scanner: s,
 		clock:   clock,
 		judge:   judge,
@@ -193,7 +196,9 @@ func (s *Supervisor) attempt(ctx context.Context, readings chan<- scanner.Readin
 			err = panicError{value: r, stack: debug.Stack()}
 		}
 	}()
+	s.first.wait(ctx)
 	release, err := s.claims.take(s.scanner)
+	s.first.done()
 	if err != nil {
 		return opened, err
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"usher/devices"
@@ -99,3 +100,32 @@ func TestConfigurationsThatMayMeanOneDevice(t *testing.T) {
 		})
 	}
 }
+
+// TestTheFirstOneInTheConfigurationReads at every start, whichever goroutine runs
+// first.
+func TestTheFirstOneInTheConfigurationReads(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			claims := devices.NewClaims()
+			lane := func(name string) *devices.Supervisor {
+				s := devices.Scanner{Name: name, Opener: usb{fake{func(context.Context) (scanner.Device, error) { return device(idle), nil }}}}
+				return devices.NewSupervisor(s, new(tick), ignore, nil, claims, slog.New(slog.DiscardHandler))
+			}
+			gone, first, second := lane("gone"), lane("lane-1"), lane("lane-2")
+			defer start(t, second)()
+			defer start(t, first)()
+			pass(time.Second)
+			if a, b := first.Status(), second.Status(); a.State != devices.Connected || b.Detail != "fake: already read by lane-1 (fake); remove one of the two" {
+				t.Errorf("lane-1 %+v, lane-2 %+v", a, b)
+			}
+			if s := gone.Status().State; s != devices.Missing {
+				t.Errorf("one that never ran is %s", s)
+			}
+		})
+	}
+}
+
+// usb is a scanner on one interface of USB.
+type usb struct{ fake }
+
+func (usb) Interface() string { return "9-9:1.0" }
