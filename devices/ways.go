@@ -123,7 +123,7 @@ func wayOfSerial(root string, n serial.Node, f Found, twin bool) way {
 		w.advice = append(w.advice, `scan "Host ACK On" in its manual, so that it stays silent until the verdict; or leave feedback out`)
 	case "Zebra":
 		w.keys += ", protocol: ssi, feedback: zebra"
-		w.advice = append(w.advice, `scan "SSI Host" (for USB: "SSI over USB CDC") in its manual, or nothing is read; in plain COM or CDC mode leave protocol and feedback out`)
+		w.advice = append(w.advice, `scan "SSI Host" (RS-232 or USB CDC) in its manual, or nothing is read; in plain COM or CDC mode leave protocol and feedback out`)
 	case "Datalogic":
 		w.keys += ", feedback: datalogic"
 		w.advice = append(w.advice, `scan "Good Read Beep Control = Disable" in its manual, so that it stays silent until the verdict; or leave feedback out`)
@@ -151,7 +151,7 @@ func wayOfInput(root string, n evdev.Node, f Found, twin bool) way {
 		w.Why = "named by its socket, since two of a kind are plugged in"
 		w.advice = append(w.advice, "it is named by its socket, since two of a kind are plugged in: leave each where it is")
 	case n.Bus == evdev.BusUSB:
-		w.rank, w.Why = secondBest, "the same keys, but the kernel drops some of a code that is typed as numbers (ALT mode)"
+		w.rank, w.Why = secondBest, "driver hid reads it more exactly: the kernel drops some keys of a code that is typed as numbers (ALT mode)"
 	case f.Maker != "":
 		w.advice = append(w.advice, "set its country to the layout of the stanza, best United States, and a suffix of Enter")
 	}

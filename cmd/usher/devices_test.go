@@ -70,7 +70,7 @@ func TestDevicesAreBlocksToPasteFrom(t *testing.T) {
 	want := `Bar Code` + "\uFFFD" + ` Scanner, 05e0:1200, serial S1, USB port 1-2
     scanner  yes: it is of Zebra, a maker of scanners
     driver   hid, best: keyboard at 05e0:1200 S1; reads each key as the scanner sends it, and types nothing into a console
-    driver   evdev: keyboard of the kernel at /dev/input/event3; the same keys, but the kernel drops some of a code that is typed as numbers (ALT mode)
+    driver   evdev: keyboard of the kernel at /dev/input/event3; driver hid reads it more exactly: the kernel drops some keys of a code that is typed as numbers (ALT mode)
     access   may be opened
     to do    if it can, set it to HID POS or USB serial (COM, CDC) by its maker's code and run this again: both send codes as they are, whatever the layout; as a keyboard, set its country to the layout of the stanza, best United States
   - { name: lane-1, driver: hid, vendor_id: 0x05e0, product_id: 0x1200, serial: S1, layout: us }

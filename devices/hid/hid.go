@@ -21,7 +21,8 @@
 // While a scanner is open here the kernel's own driver has let it go, so that a
 // ticket types nothing into a console. After a crash the interface stays without
 // a driver, and without a descriptor, until it is plugged in again; it can be
-// opened here all the same, and its first report tells what it is.
+// opened here all the same, and its first report tells what it is. An interface that
+// was plugged in this moment looks the same: it is waited for, up to a second.
 //
 // # Settings of the scanners
 //
