@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
-	"usher/cmd/internal/control"
 	"usher/cmd/vmtest/internal/mux"
-	"usher/scanner"
 )
 
 // step is one thing that is shown.
@@ -23,8 +20,15 @@ func (w *world) evening() []step {
 		{"the guest boots", w.boot},
 		{"scripts/install installs usher, a site adds its own rule", w.install},
 		{"the unit starts with no scanner there, and says which are missing", w.start},
-		{"six scanners are plugged in, theirs by the udev rules, and connected", w.plugIn},
+		{"six scanners are plugged in, given to usher by the udev rules, and read", w.plugIn},
 		{"all scan at the same time, online", w.together},
+		{"the device's own light shows an admission", w.lights},
+		{"each is pulled out in the middle of a code, and plugged in again", w.tornOut},
+		{"the network is cut, and comes back", w.cut},
+		{"the watchdog ends a daemon that hangs; every scanner comes back", w.watchdog},
+		{"gate, device and vendor tell the same", w.books},
+		{"grabbed keyboards typed nothing into the console", w.silence},
+		{"usher check opens every scanner", w.check},
 	}
 }
 
@@ -51,16 +55,26 @@ func (w *world) install(ctx context.Context) error {
 	if _, err := w.guest.sh(ctx, "cd / && USHER_BINARY=/opt/vmtest/usher /opt/vmtest/scripts/install"); err != nil {
 		return err
 	}
-	for _, l := range w.lanes {
-		if l.begin != nil || l.body.tear != nil {
-			if err := w.vendor.sell(ctx, halved(l)); err != nil {
-				return err
-			}
+	// The light of the keyboard that every PC has stands for the device's own.
+	text, err := w.guest.sh(ctx, "basename $(grep -l 'AT Translated' /sys/class/leds/*::capslock/device/name | xargs dirname | xargs dirname)")
+	if err != nil {
+		return err
+	}
+	w.light = strings.TrimSpace(text)
+	// Without plugging in or starting anew: an installer sees it at once.
+	err = until(ctx, settle, func() error {
+		owner, err := w.guest.run(ctx, "stat", "-c", "%G %a", brightness(w.light))
+		if err == nil && owner != "usher 664\n" {
+			err = fmt.Errorf("the light %s belongs to %q, want usher 664", w.light, owner)
 		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	// As the rules file tells an installer to do for a maker that it does not know:
 	// QEMU's keyboard is 0627.
-	_, err := w.guest.sh(ctx, "mkdir -p /etc/ssl/certs /etc/credstore; chmod 700 /etc/credstore; sed 's/0c2e|/0627|0c2e|/' "+rules+" >"+siteRules+
+	_, err = w.guest.sh(ctx, "mkdir -p /etc/ssl/certs /etc/credstore; chmod 700 /etc/credstore; sed 's/0c2e|/0627|0c2e|/' "+rules+" >"+siteRules+
 		"; udevadm control --reload")
 	if err != nil {
 		return err
@@ -83,33 +97,9 @@ func (w *world) install(ctx context.Context) error {
 
 func (w *world) config() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "gate: { name: Gate 7 }\nlog: { format: text }\nvendor: { name: audienceview, base_url: %q, username: gate7@example.org, client_id: 284, performance_id: %d }\nscanners:\n", w.vendor.url, performance)
+	fmt.Fprintf(&text, "gate: { name: Gate 7 }\nlog: { format: text }\nsignals: { admit_led: %q }\nvendor: { name: audienceview, base_url: %q, username: gate7@example.org, client_id: 284, performance_id: %d }\nscanners:\n", w.light, w.vendor.url, performance)
 	for _, l := range w.lanes {
 		fmt.Fprintf(&text, "  - { name: %s, %s }\n", l.name, l.config)
 	}
 	return text.String()
-}
-
-func (w *world) start(ctx context.Context) error {
-	if _, err := w.guest.run(ctx, "systemctl", "enable", "--now", "usher"); err != nil {
-		return err
-	}
-	go w.witness.follow(ctx, w.client)
-	if err := w.state(ctx, control.ScannerMissing, w.lanes...); err != nil {
-		return err
-	}
-	return w.online(ctx, control.LinkOnline)
-}
-
-func (w *world) plugIn(ctx context.Context) error {
-	for b := range w.bodies() {
-		if err := b.plug(ctx); err != nil {
-			return fmt.Errorf("%s: %w", b.name, err)
-		}
-	}
-	return w.state(ctx, control.ScannerConnected, w.lanes...)
-}
-
-func (w *world) together(ctx context.Context) error {
-	return errors.Join(w.green(ctx, scanner.Online, w.lanes...), w.green(ctx, scanner.Online, w.lanes...))
 }

@@ -76,7 +76,7 @@ func (w *witness) verdict(ctx context.Context, scanner, code string) (control.Ev
 	for {
 		events, changed := w.all()
 		for _, e := range events {
-			if e.Scanner == scanner && strings.HasSuffix(e.Code, code[len(code)-digits:]) {
+			if e.Scanner == scanner && shows(e, code) {
 				return e, nil
 			}
 		}
@@ -86,6 +86,11 @@ func (w *witness) verdict(ctx context.Context, scanner, code string) (control.Ev
 			return control.Event{}, fmt.Errorf("scanner %s: no verdict on %s: %w", scanner, code, errors.Join(ctx.Err(), summary(events)))
 		}
 	}
+}
+
+// shows tells whether an event may be of a code.
+func shows(e control.Event, code string) bool {
+	return strings.HasSuffix(e.Code, code[len(code)-digits:])
 }
 
 // summary tells what the last events were instead.

@@ -13,6 +13,8 @@ type lane struct {
 	name string
 	// config is what its block says beside the name.
 	config string
+	// serial is its number on USB.
+	serial string
 	// body is what is plugged in and out; two lanes may share one.
 	body *body
 	// scan reads a whole code.
@@ -66,7 +68,7 @@ const idle = "idle: 2s"
 func wedge(q *qmp) *lane {
 	const id = "wedge"
 	return &lane{
-		name: "wedge", config: "driver: hid, vendor_id: 0x0627, product_id: 0x0001, " + idle,
+		name: "wedge", serial: "KBD1", config: "driver: hid, vendor_id: 0x0627, product_id: 0x0001, " + idle,
 		body: &body{
 			name: "usb-kbd",
 			plug: func(context.Context) error {
@@ -90,7 +92,7 @@ func wedge(q *qmp) *lane {
 func cable(m *machine, g *guest) *lane {
 	const id, port = "cable", "/dev/serial/by-id/usb-QEMU_QEMU_USB_SERIAL_FT1-if00-port0"
 	return &lane{
-		name: "cable", config: "driver: serial, port: " + port + ", " + idle,
+		name: "cable", serial: "FT1", config: "driver: serial, port: " + port + ", " + idle,
 		body: &body{
 			name: "usb-serial",
 			plug: func(context.Context) error {
@@ -141,7 +143,7 @@ func posBody(u *gadget, g *guest) *body {
 // posLane is a point-of-sale scanner, read by driver hid.
 func posLane(u *gadget, b *body, g *guest) *lane {
 	return &lane{
-		name: u.name, config: fmt.Sprintf("driver: hid, vendor_id: 0x%s, product_id: 0x%s, serial: %s", u.vendorID, u.productID, u.serial),
+		name: u.name, serial: u.serial, config: fmt.Sprintf("driver: hid, vendor_id: 0x%s, product_id: 0x%s, serial: %s", u.vendorID, u.productID, u.serial),
 		body: b,
 		scan: func(ctx context.Context, code string) error {
 			half := len(code) / 2
@@ -161,7 +163,7 @@ func acmLane(u *gadget, b *body, g *guest) *lane {
 		return err
 	}
 	return &lane{
-		name: "port", config: fmt.Sprintf("driver: serial, port: /dev/serial/by-id/usb-%s_%s_%s-if02, %s", u.maker, u.product, u.serial, idle),
+		name: "port", serial: u.serial, config: fmt.Sprintf("driver: serial, port: /dev/serial/by-id/usb-%s_%s_%s-if02, %s", u.maker, u.product, u.serial, idle),
 		body:  b,
 		scan:  func(ctx context.Context, code string) error { return write(ctx, code+"\r") },
 		begin: write,
@@ -175,7 +177,7 @@ func engine(u *gadget, g *guest) *lane {
 		return u.send(ctx, g, keyboardFunction(), append(keyReports(half, false), make([]byte, 8)), true)
 	}
 	return &lane{
-		name: u.name, config: fmt.Sprintf("driver: evdev, path: /dev/input/by-id/usb-%s_%s_%s-event-kbd, %s", u.maker, u.product, u.serial, idle),
+		name: u.name, serial: u.serial, config: fmt.Sprintf("driver: evdev, path: /dev/input/by-id/usb-%s_%s_%s-event-kbd, %s", u.maker, u.product, u.serial, idle),
 		body: b,
 		scan: func(ctx context.Context, code string) error {
 			return u.send(ctx, g, keyboardFunction(), keyReports(code, true), false)

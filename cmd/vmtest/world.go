@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -52,7 +53,7 @@ func ticketCode(n int) string { return fmt.Sprintf("TicketNo%0*d", digits, n) }
 
 // halved is what a scanner reads of a code until it is pulled out. It is a ticket,
 // too: who takes the half for the whole admits it.
-func halved(l *lane) string { return "Half" + l.name }
+func halved(name string) string { return "Half" + name }
 
 // open starts the vendor and the machine, and waits for neither.
 func (w *world) open(ctx context.Context) error {
@@ -60,7 +61,7 @@ func (w *world) open(ctx context.Context) error {
 	if w.vendor, err = startVendor(ctx, w.vendorsim); err != nil {
 		return err
 	}
-	var codes []string
+	codes := []string{halved("wedge"), halved("cable"), halved("pos"), halved("combo"), halved("port"), halved("engine")}
 	for n := range stock {
 		codes = append(codes, ticketCode(n+1))
 	}
@@ -176,24 +177,31 @@ func (w *world) online(ctx context.Context, want string) error {
 	})
 }
 
-// bodies are the pieces of hardware, each with its lanes.
-func (w *world) bodies() map[*body][]*lane {
-	bodies := map[*body][]*lane{}
+// bodies are the pieces of hardware, each once.
+func (w *world) bodies() []*body {
+	var bodies []*body
 	for _, l := range w.lanes {
-		bodies[l.body] = append(bodies[l.body], l)
+		if !slices.Contains(bodies, l.body) {
+			bodies = append(bodies, l.body)
+		}
 	}
 	return bodies
 }
 
+func (w *world) lanesOf(b *body) []*lane {
+	return slices.DeleteFunc(slices.Clone(w.lanes), func(l *lane) bool { return l.body != b })
+}
+
 // others are the lanes that stay when a body is pulled out.
 func (w *world) others(b *body) []*lane {
-	var others []*lane
-	for _, l := range w.lanes {
-		if l.body != b {
-			others = append(others, l)
-		}
-	}
-	return others
+	return slices.DeleteFunc(slices.Clone(w.lanes), func(l *lane) bool { return l.body == b })
+}
+
+// greens are the codes that were admitted so far.
+func (w *world) greens() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.admitted)
 }
 
 // artefacts writes what tells why a run failed.
