@@ -70,8 +70,8 @@ const told = 15 * time.Second
 
 // verdict waits for the event of a code at a scanner. The event shows the code's
 // last characters only; the books at the end know the whole.
-func (w *witness) verdict(ctx context.Context, scanner, code string) (control.Event, error) {
-	ctx, cancel := context.WithTimeout(ctx, told)
+func (w *witness) verdict(ctx context.Context, scanner, code string, limit time.Duration) (control.Event, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for {
 		events, changed := w.all()

@@ -128,6 +128,10 @@ func (u *gadget) send(ctx context.Context, g *guest, f function, reports [][]byt
 		return err
 	}
 	r := mux.Reports{Path: node, Reports: reports}
+	if f.boot {
+		// Little more than ten characters fit into the queue of an input device.
+		r.PauseMS = int(cadence.Milliseconds())
+	}
 	if tear {
 		r.Pull = u.dir() + "/UDC"
 	}

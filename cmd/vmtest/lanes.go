@@ -146,8 +146,7 @@ func posLane(u *gadget, b *body, g *guest) *lane {
 		name: u.name, serial: u.serial, config: fmt.Sprintf("driver: hid, vendor_id: 0x%s, product_id: 0x%s, serial: %s", u.vendorID, u.productID, u.serial),
 		body: b,
 		scan: func(ctx context.Context, code string) error {
-			half := len(code) / 2
-			return u.send(ctx, g, posFunction(), [][]byte{posReport(code[:half], true), posReport(code[half:], false)}, false)
+			return u.send(ctx, g, posFunction(), [][]byte{posReport(code, false)}, false)
 		},
 	}
 }

@@ -64,7 +64,7 @@ func (w *world) owned(ctx context.Context) error {
 }
 
 func (w *world) together(ctx context.Context) error {
-	return errors.Join(w.green(ctx, scanner.Online, w.lanes...), w.green(ctx, scanner.Online, w.lanes...))
+	return errors.Join(w.first(ctx, w.lanes...), w.green(ctx, scanner.Online, w.lanes...))
 }
 
 // tornOut pulls each out in the middle of a code, has the others scan meanwhile,
@@ -111,7 +111,7 @@ func (w *world) tear(ctx context.Context, b *body) error {
 	if err := w.state(ctx, control.ScannerConnected, mine...); err != nil {
 		return fmt.Errorf("plugged in again: %w", err)
 	}
-	if err := w.green(ctx, scanner.Online, mine...); err != nil {
+	if err := w.first(ctx, mine...); err != nil {
 		return fmt.Errorf("plugged in again: %w", err)
 	}
 	return w.halves()

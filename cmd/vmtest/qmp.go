@@ -124,9 +124,9 @@ func (q *qmp) link(up bool) error {
 	return q.do("set_link", map[string]any{"name": "nic", "up": up})
 }
 
-// cadence is the time between two keys: QEMU's keyboard has a queue of 16, and
+// cadence is the time between two reports: QEMU's keyboard has a queue of 16, and
 // its guest is slow.
-const cadence = 15 * time.Millisecond
+const cadence = 25 * time.Millisecond
 
 // press types keys on the USB keyboard, each down and up again. Names are QEMU's
 // qcodes; a leading + holds shift.

@@ -114,5 +114,5 @@ func (w *world) watchdog(ctx context.Context) error {
 	if err := w.online(ctx, control.LinkOnline); err != nil {
 		return err
 	}
-	return w.green(ctx, scanner.Online, w.lanes...)
+	return w.first(ctx, w.lanes...)
 }

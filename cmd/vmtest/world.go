@@ -39,7 +39,7 @@ type world struct {
 
 const (
 	// digits is how many characters at the end tell one code from all others.
-	digits = 4
+	digits = 3
 	// stock is how many tickets there are: more than the test needs.
 	stock       = 400
 	guestSocket = "/run/usher/usher.sock"
@@ -49,7 +49,7 @@ const (
 // a third of a code.
 func (w *world) ticket() string { return ticketCode(int(w.sold.Add(1))) }
 
-func ticketCode(n int) string { return fmt.Sprintf("TicketNo%0*d", digits, n) }
+func ticketCode(n int) string { return fmt.Sprintf("Ticket%0*d", digits, n) }
 
 // halved is what a scanner reads of a code until it is pulled out. It is a ticket,
 // too: who takes the half for the whole admits it.
@@ -105,21 +105,50 @@ func (w *world) green(ctx context.Context, mode scanner.Mode, lanes ...*lane) er
 	return errors.Join(failed...)
 }
 
+// admit scans a code once, and wants it admitted in that mode.
 func (w *world) admit(ctx context.Context, mode scanner.Mode, l *lane, code string) error {
 	if err := l.scan(ctx, code); err != nil {
 		return fmt.Errorf("scanner %s: %w", l.name, err)
 	}
-	e, err := w.witness.verdict(ctx, l.name, code)
-	switch {
-	case err != nil:
+	e, err := w.witness.verdict(ctx, l.name, code, told)
+	if err != nil {
 		return err
-	case e.Verdict != scanner.Admit || e.Mode != mode:
+	}
+	return w.admitting(mode, l, code, e)
+}
+
+func (w *world) admitting(mode scanner.Mode, l *lane, code string, e control.Event) error {
+	if e.Verdict != scanner.Admit || e.Mode != mode {
 		return fmt.Errorf("scanner %s: %s was %s %s (%s, %q), want admit %s", l.name, code, e.Verdict, e.Mode, e.Reason, e.Message, mode)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.admitted = append(w.admitted, code)
 	return nil
+}
+
+// first scans at lanes that were connected this moment. What comes while a driver
+// throws away what was scanned before is thrown away whole: a person scans again.
+func (w *world) first(ctx context.Context, lanes ...*lane) error {
+	failed := make([]error, len(lanes))
+	var all sync.WaitGroup
+	for i, l := range lanes {
+		code := w.ticket()
+		all.Go(func() {
+			for range 3 {
+				if failed[i] = l.scan(ctx, code); failed[i] != nil {
+					return
+				}
+				var e control.Event
+				if e, failed[i] = w.witness.verdict(ctx, l.name, code, told/3); failed[i] == nil {
+					failed[i] = w.admitting(scanner.Online, l, code, e)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(failed...)
 }
 
 // settle is how long the guest may take to find or lose a device, or to start a

@@ -31,6 +31,7 @@ func reports(r mux.Reports) error {
 		if _, err := file.Write(report); err != nil {
 			return err
 		}
+		time.Sleep(time.Duration(r.PauseMS) * time.Millisecond)
 	}
 	if r.Pull == "" {
 		return nil

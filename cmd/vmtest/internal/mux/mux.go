@@ -52,6 +52,8 @@ type Write struct {
 type Reports struct {
 	Path    string   `json:"path"`
 	Reports [][]byte `json:"reports"`
+	// PauseMS is what a scanner takes between two, in milliseconds.
+	PauseMS int `json:"pause_ms,omitempty"`
 	// Pull is the gadget's UDC file, emptied after the last report; empty: the
 	// gadget stays.
 	Pull string `json:"pull,omitempty"`
