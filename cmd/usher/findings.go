@@ -18,6 +18,7 @@ import (
 	"usher/cache/seal"
 	"usher/cmd/internal/control"
 	"usher/configs"
+	"usher/devices"
 	"usher/devices/host"
 	"usher/scanner"
 	"usher/sync/clock"
@@ -231,8 +232,13 @@ func inspectScanners(ctx context.Context, f *findings, cfg *configs.Config, stat
 		f.add("scanners", gradeFail, "%v", err)
 		return
 	}
+	twice := devices.Twice(scanners) // before any is opened, which hides others
 	for _, s := range scanners {
 		if running[s.Name] {
+			continue
+		}
+		if err := twice[s.Name]; err != nil {
+			f.add("scanner "+s.Name, gradeFail, "%v", err)
 			continue
 		}
 		if s.Driver == "feed" {

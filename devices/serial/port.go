@@ -46,6 +46,9 @@ type port struct {
 	probe syscall.RawConn // of side
 	// tap takes a recording; nil: none is made.
 	tap func(raw []byte)
+	// suffix is what is known of the scanner's terminator.
+	suffix *report.Suffix
+	report.Adviser
 }
 
 // framer makes codes of bytes, as [report.Framer] does.
@@ -55,7 +58,7 @@ type framer interface {
 	Silence() []string
 }
 
-func open(cfg Config) (*port, error) {
+func open(cfg Config, suffix *report.Suffix) (*port, error) {
 	node, err := filepath.EvalSymlinks(cfg.Port)
 	if err != nil {
 		return nil, err
@@ -64,7 +67,7 @@ func open(cfg Config) (*port, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &port{name: cfg.Port, frames: &report.Framer{Idle: cfg.Idle}, side: side}
+	p := &port{name: cfg.Port, frames: &report.Framer{Idle: cfg.Idle, Suffix: suffix}, side: side, suffix: suffix}
 	if cfg.Feedback != "" || cfg.Protocol == protocolSSI {
 		p.hand = newHand(feedbacks()[cfg.Feedback], p.write)
 	}
@@ -168,6 +171,7 @@ func (p *port) read(ctx context.Context, codes chan<- string) error {
 		} else {
 			framed = frames.Silence()
 		}
+		p.Unended(p.suffix.Missing())
 		for _, code := range framed {
 			select {
 			case codes <- code:

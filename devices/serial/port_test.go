@@ -38,7 +38,7 @@ func openPty(t *testing.T) (*port, *devicetest.Pty) {
 	t.Cleanup(func() { pty.Close() })
 	cfg := Defaults()
 	cfg.Port, cfg.Idle = pty.Path(), 20*time.Millisecond
-	p, err := open(cfg)
+	p, err := open(cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
