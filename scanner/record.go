@@ -146,7 +146,7 @@ type Mark struct {
 	Exited bool `json:"exited,omitempty"`
 	// Inside: it is inside the internal area.
 	Inside bool `json:"inside,omitempty"`
-	// Conflict: a vendor refused what this device had admitted.
+	// Conflict: a vendor refused an entry that this device had admitted.
 	Conflict bool `json:"conflict,omitempty"`
 	// Permit admits the next movement of that direction once.
 	Permit Direction `json:"permit,omitempty"`

@@ -51,16 +51,44 @@ func ageOf(a scanner.Attempt, now scanner.Stamp) time.Duration {
 	return age
 }
 
-// explaining gives those attempts that may be the entry somebody speaks of: none
-// where this device has seen the ticket enter, none that it has moved after, and
-// none made after a list that showed it as used already.
+// again is how a vendor refuses a movement that it has already.
+func again(way scanner.Direction) scanner.Reason {
+	if way == scanner.Exit {
+		return scanner.ExitNotPermitted
+	}
+	return scanner.AlreadyEntered
+}
+
+// explaining gives those attempts that may be the movement somebody speaks of:
+// none where this device has seen the ticket make it, none that it has moved
+// after, and of entries none made after a list that showed it as used already.
 func (s *scan) explaining(mark scanner.Mark, open []scanner.Attempt) []scanner.Attempt {
-	if s.reading.Direction == scanner.Entry && s.cfg.Rule.Kind == scanner.External && mark.Entered && !mark.Exited {
+	young := s.young(open)
+	if len(young) == 0 || s.seen(mark) {
 		return nil
 	}
-	return slices.DeleteFunc(s.young(open), func(a scanner.Attempt) bool {
-		return movedSince(mark, a) || a.Used
+	return slices.DeleteFunc(young, func(a scanner.Attempt) bool {
+		return movedSince(mark, a) || a.Used && a.Direction == scanner.Entry
 	})
+}
+
+// seen tells whether the ticket's newest movement here is the one that is asked
+// for, so that the vendor's refusal needs no other explanation.
+func (s *scan) seen(mark scanner.Mark) bool {
+	internal := s.cfg.Rule.Kind == scanner.Internal
+	switch {
+	case s.reading.Direction == scanner.Entry && internal:
+		return mark.Inside && s.cfg.Rule.ExitRequired
+	case s.reading.Direction == scanner.Entry:
+		return mark.Entered && !mark.Exited
+	case !internal:
+		return mark.Exited
+	case mark.Inside || mark.Undone || mark.Last == 0:
+		return false
+	}
+	// The mark alone does not tell one who left the area from one who was never in it.
+	last, _, err := s.gate.Journal.Record(mark.Last)
+	return err == nil && last.Movement() && last.Direction == scanner.Exit
 }
 
 // movedSince tells whether the ticket was seen to move after the attempt.

@@ -138,6 +138,9 @@ func (g *Gate) Judge(ctx context.Context, r scanner.Reading) (scanner.Outcome, b
 	}
 	out := g.judge(ctx, cfg, code, r)
 	l.remember(p, r.At, g.Clock.Now(), out)
+	if out.Verdict == scanner.Admit {
+		g.turned(p)
+	}
 	g.show(out)
 	return out, true
 }

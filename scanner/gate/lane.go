@@ -168,6 +168,26 @@ func (g *Gate) overtaken(code scanner.Code, by scanner.Outcome) {
 	}
 }
 
+// turned forgets, at every lane, what was judged of the ticket the other way: who
+// has gone out since and comes back is no repeat of who went in.
+func (g *Gate) turned(p passage) {
+	other := passage{p.code, scanner.Entry}
+	if p.direction == scanner.Entry {
+		other.direction = scanner.Exit
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, l := range g.lanes {
+		l.forget(other)
+	}
+}
+
+func (l *lane) forget(p passage) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.judged, p)
+}
+
 // recall makes the journal's newest admissions repeats of their lanes, unless
 // they were taken back since.
 func (g *Gate) recall(scope scanner.Scope, now scanner.Stamp) {

@@ -90,7 +90,7 @@ func (g *Gate) explain(ctx context.Context, c *call, r reply) error {
 		return g.Journal.NeverSent(ctx, st.outcome.Seq)
 	case st.said == nil:
 		return nil
-	case st.said.Reason == scanner.AlreadyEntered && g.ours(c.cfg, *st.said, st.open):
+	case st.said.Reason == again(c.attempt.Direction) && g.ours(c.cfg, *st.said, st.open):
 		return g.Journal.Confirm(ctx, st.outcome.Seq)
 	}
 	st.told = true
@@ -105,18 +105,23 @@ func (g *Gate) conflict(ctx context.Context, rec scanner.Record, a scanner.Answe
 		if err != nil {
 			return scanner.Outcome{}, err
 		}
-		mark.Conflict = true
+		// An exit that the vendor refused tells of no other entry.
+		mark.Conflict = mark.Conflict || rec.Direction == scanner.Entry
 		if mark.Last == rec.Seq && mark.Undone {
 			mark.Permit = "" // undone, and not the vendor's: nothing stands in its way to judge
 		}
 		now := g.Clock.Now()
 		d := scanner.Decision{Reason: a.Reason, Detail: a.Detail, FirstEnteredAt: a.FirstEnteredAt, FirstEnteredGate: a.FirstEnteredGate}
 		truth := g.Clock.True(now)
+		what := "Admitted"
+		if rec.Direction == scanner.Exit {
+			what = "Let out"
+		}
 		return g.store(ctx, scanner.Change{Mark: &mark, Record: scanner.Record{
 			ID: g.NewID(), Kind: scanner.KindConflict, Scope: rec.Scope, Origin: rec.Origin, Scanner: rec.Scanner,
 			Code: rec.Code, Direction: rec.Direction, At: now, True: truth,
 			Reason: a.Reason, Mode: scanner.Online, Conflict: true, Of: rec.Seq,
-			Message: "Admitted here, and the vendor says: " + d.Message(truth.At, g.cfg.Load().Venue),
+			Message: what + " here, and the vendor says: " + d.Message(truth.At, g.cfg.Load().Venue),
 			Ticket:  rec.Ticket, TicketID: rec.TicketID, Event: rec.Event,
 			FirstEnteredAt: a.FirstEnteredAt, FirstEnteredGate: a.FirstEnteredGate, Fate: scanner.FateConflict,
 		}})

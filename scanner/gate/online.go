@@ -147,7 +147,7 @@ func (s *scan) answered(ctx context.Context, c *call, r reply, mark scanner.Mark
 		return s.confirmed(ctx, r.Answer, mark, scanner.Attempt{}, append(open, c.attempt), &standing{held: true})
 	}
 	may := s.explaining(mark, open)
-	if r.Reason == scanner.AlreadyEntered && s.gate.ours(s.cfg, r.Answer, may) {
+	if r.Reason == again(s.reading.Direction) && s.gate.ours(s.cfg, r.Answer, may) {
 		return s.lost(ctx, r.Answer, mark, may, append(open, c.attempt))
 	}
 	s.gate.end(ctx, c.attempt)
@@ -155,13 +155,13 @@ func (s *scan) answered(ctx context.Context, c *call, r reply, mark scanner.Mark
 }
 
 // lost admits the holder whose own green light got lost: the vendor has the
-// entry, and nobody here was let in on it. It rests on the attempts that may be
-// that entry, and uses up all that are open.
+// entry or exit, and nobody here was let pass on it. It rests on the attempts that
+// may be that movement, and uses up all that are open.
 func (s *scan) lost(ctx context.Context, a scanner.Answer, mark scanner.Mark, may, open []scanner.Attempt) scanner.Outcome {
 	s.late, s.asked = true, true
 	if s.cfg.InDoubt == scanner.PolicyReview {
 		s.gate.end(ctx, open...)
-		return s.decline(scanner.Decision{Verdict: scanner.Review, Reason: scanner.AlreadyEntered}, s.info(a))
+		return s.decline(scanner.Decision{Verdict: scanner.Review, Reason: a.Reason}, s.info(a))
 	}
 	return s.confirmed(ctx, a, mark, may[0], open, &standing{open: may, said: &a})
 }

@@ -54,6 +54,9 @@ func (g *Gate) override(ctx context.Context, cfg *Config, of scanner.Record, by 
 	rec := s.record(d, s.known())
 	rec.Kind, rec.Of, rec.By, rec.Overridden = scanner.KindOverride, of.Seq, by, true
 	rec.Message = "Admitted by " + by
+	if rec.Direction == scanner.Exit {
+		rec.Message = "Let out by " + by
+	}
 	rec.TicketID, rec.Upload = s.ticket.ID, s.ticket.Vendor
 	return s.enter(ctx, rec, mark, *d.Next, s.unended(scanner.Attempt{}))
 }
