@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -35,8 +36,8 @@ func (h *house) Status() control.Status {
 	if live.page != nil {
 		s.Screen.URL = screen.URL(live.page.Addr)
 	}
-	for _, sup := range live.lanes {
-		s.Scanners = append(s.Scanners, scannerStatus(sup.Status()))
+	for i, sup := range live.lanes {
+		s.Scanners = append(s.Scanners, scannerStatus(sup.Status(), cmp.Or(cfg.Scanners[i].Direction, cfg.Gate.Direction)))
 	}
 	for _, t := range stored.Tallies {
 		s.Events = append(s.Events, control.EventCounts{
@@ -112,7 +113,7 @@ func (h *house) problems(live *setup, stored journal.Status, s control.Status) [
 		problems = append(problems, fmt.Sprintf("%d parked: the vendor will not take them; see `usher parked`", s.Parked))
 	}
 	if s.Conflicts > 0 {
-		problems = append(problems, fmt.Sprintf("%d conflicts: admitted here, and the vendor knew of another entry", s.Conflicts))
+		problems = append(problems, fmt.Sprintf("%d conflicts: let pass here, and the vendor refused it or had it already", s.Conflicts))
 	}
 	return problems
 }
@@ -173,8 +174,8 @@ func (h *house) clockStatus() control.ClockStatus {
 	return s
 }
 
-func scannerStatus(s devices.Status) control.ScannerStatus {
+func scannerStatus(s devices.Status, direction string) control.ScannerStatus {
 	return control.ScannerStatus{
-		Name: s.Name, Driver: s.Driver, State: string(s.State), Detail: s.Detail, Scans: int(s.Scans), LastAt: control.At(s.LastAt),
+		Name: s.Name, Driver: s.Driver, State: string(s.State), Detail: s.Detail, Direction: direction, Scans: int(s.Scans), LastAt: control.At(s.LastAt),
 	}
 }

@@ -59,6 +59,9 @@ func writeStatus(w io.Writer, s control.Status, now time.Time, zone *time.Locati
 	t.row("conflicts", waiting(s.Conflicts, "usher export"))
 	t.row("clock", clockText(s.Clock))
 	for i, sc := range s.Scanners {
+		if sc.Direction == s.Device.Direction {
+			sc.Direction = ""
+		}
 		t.row(first(i, "scanners"), scannerText(sc, now, zone))
 	}
 	if len(s.Scanners) == 0 {
@@ -186,7 +189,7 @@ func scannerText(s control.ScannerStatus, now time.Time, zone *time.Location) st
 	if state != control.ScannerConnected {
 		state = "! " + state
 	}
-	text := joined(": ", fmt.Sprintf("%s (%s) %s", s.Name, s.Driver, state), s.Detail)
+	text := joined(": ", fmt.Sprintf("%s (%s) %s", s.Name, joined(", ", s.Driver, s.Direction), state), s.Detail)
 	return joined(", ", text, plural(s.Scans, "scan", "scans"), labelled("last", dashless(clockTime(s.LastAt.Time, now, zone))))
 }
 

@@ -69,8 +69,8 @@ func (j *Journal) sent(ctx context.Context, part, list []scanner.Sending) error 
 
 // Settle ends pending entries. What is no longer pending is left as it is: a
 // person was quicker. Taken, confirmed, conflict, undone, withdrawn and
-// acknowledged lower the mark's Open; a parked movement stays open; a conflict
-// marks the ticket.
+// acknowledged lower the mark's Open; a parked movement stays open; an entry's
+// conflict marks the ticket.
 func (j *Journal) Settle(ctx context.Context, list []scanner.Settlement) error {
 	for _, s := range list {
 		if s.To == scanner.FateNone || s.To == scanner.FateKept {
@@ -122,7 +122,8 @@ func (b *batch) turn(rec *logEntry, f fateEntry) error {
 	if err != nil {
 		return fatal(err)
 	}
-	conflict := f.Fate == scanner.FateConflict
+	// An exit that the vendor had already tells of no other entry.
+	conflict := f.Fate == scanner.FateConflict && rec.Direction != scanner.Exit
 	if m.Mark.Rev == 0 && !conflict {
 		return nil
 	}

@@ -76,6 +76,21 @@ func TestFatesAndMarks(t *testing.T) {
 			check("after a restart")
 		})
 	}
+	t.Run("an exit in conflict is no other entry", func(t *testing.T) {
+		j := open(t, options(stateDir(t)))
+		change := entryChange(t, j, j.opts.Clock.(*clock), 1, scanner.FatePending)
+		change.Record.Direction = scanner.Exit
+		seq, err := j.Commit(ctx, change)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := settle(scanner.FateConflict)(j, seq); err != nil {
+			t.Fatal(err)
+		}
+		if m := mark(t, j, 1); m.Conflict || m.Open != 0 || j.Status().Conflicts != 1 {
+			t.Errorf("mark %+v, %d conflicts", m, j.Status().Conflicts)
+		}
+	})
 	t.Run("unknown", func(t *testing.T) {
 		j := open(t, options(stateDir(t)))
 		if err := j.Requeue(ctx, 9, "ann"); !errors.Is(err, scanner.ErrUnknown) {

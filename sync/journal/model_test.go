@@ -241,7 +241,7 @@ func (m *model) close(rec scanner.Record, conflict bool) {
 	mark := m.marks[n]
 	mark.Rev++
 	mark.Open--
-	mark.Conflict = mark.Conflict || conflict
+	mark.Conflict = mark.Conflict || conflict && rec.Direction == scanner.Entry
 	m.marks[n] = mark
 }
 

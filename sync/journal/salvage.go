@@ -415,7 +415,7 @@ func (f *salvaged) marksFromLog(after uint64, recount bool) {
 		case scanner.FatePending, scanner.FateParked:
 			m.Mark.Open++
 		case scanner.FateConflict:
-			m.Mark.Conflict = true
+			m.Mark.Conflict = m.Mark.Conflict || rec.Direction != scanner.Exit
 		}
 	}
 }

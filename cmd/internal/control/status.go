@@ -112,8 +112,10 @@ type ScannerStatus struct {
 	Driver string `json:"driver"`
 	State  string `json:"state"`
 	Detail string `json:"detail"`
-	Scans  int    `json:"scans"`
-	LastAt Time   `json:"last_at"`
+	// Direction is which way its scans go: its own, or the gate's.
+	Direction string `json:"direction"`
+	Scans     int    `json:"scans"`
+	LastAt    Time   `json:"last_at"`
 }
 
 // Counts are the verdicts since the daemon's start.

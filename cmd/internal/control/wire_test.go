@@ -75,7 +75,7 @@ func TestEveryNameOfAStatusIsAlwaysThere(t *testing.T) {
 		LastScan: &control.Event{},
 	}
 	_, full := raw(t, client.Path, "GET", "/v1/status", "")
-	want = append(want, strings.Fields(`scanners[].name scanners[].driver scanners[].state scanners[].detail
+	want = append(want, strings.Fields(`scanners[].name scanners[].driver scanners[].state scanners[].detail scanners[].direction
 		scanners[].scans scanners[].last_at
 		events[].event events[].entries events[].exits events[].inside events[].refused events[].overridden events[].undone`)...)
 	for _, name := range strings.Fields(eventNames) {

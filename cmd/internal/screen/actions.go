@@ -55,11 +55,25 @@ func (a *app) scan(w http.ResponseWriter, r *http.Request) (any, error) {
 	case code == "":
 		return nil, control.BadRequest("the code is empty")
 	}
+	if body.Direction == "" {
+		body.Direction = a.direction(r.URL.Query().Get("scanner"))
+	}
 	e, err := a.house.Scan(r.Context(), code, body.Direction)
 	if err != nil {
 		return nil, err
 	}
 	return a.shown(r, e), nil
+}
+
+// direction is which way the scanner's scans go, for what is typed on its page;
+// empty: the gate's.
+func (a *app) direction(name string) scanner.Direction {
+	for _, sc := range a.house.Status().Scanners {
+		if sc.Name == name {
+			return scanner.Direction(sc.Direction)
+		}
+	}
+	return ""
 }
 
 func (a *app) admit(w http.ResponseWriter, r *http.Request) (any, error) {

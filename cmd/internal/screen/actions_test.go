@@ -47,6 +47,21 @@ func TestAPersonActs(t *testing.T) {
 	}
 }
 
+// TestWhatIsTypedGoesTheWayOfItsPage: a device may have an entry lane and an exit
+// lane, each with a page of its own.
+func TestWhatIsTypedGoesTheWayOfItsPage(t *testing.T) {
+	r := serve(t)
+	r.house.mu.Lock()
+	r.house.status.Scanners = []control.ScannerStatus{{Name: "in", Direction: "entry"}, {Name: "out", Direction: "exit"}}
+	r.house.mu.Unlock()
+	for _, query := range []string{"?scanner=in", "?scanner=out", "", "?scanner=manual"} {
+		read[shown](t, r.post(t, "/scan"+query, `{"code":"x"}`))
+	}
+	if got, want := r.house.heard(), []string{"scan x entry", "scan x exit", "scan x ", "scan x "}; !slices.Equal(got, want) {
+		t.Errorf("the house was asked %q, want %q", got, want)
+	}
+}
+
 func TestWhatCannotBeDoneIsSaid(t *testing.T) {
 	r := serve(t)
 	for _, tt := range []struct {

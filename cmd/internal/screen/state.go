@@ -54,7 +54,7 @@ type State struct {
 func (s Speaker) State(st control.Status, name string) State {
 	w := s.Words
 	state := State{
-		Kind: Calm, Title: st.Device.Gate, Scanner: name, Bar: s.bar(st), Counts: s.counts(st),
+		Kind: Calm, Title: st.Device.Gate, Scanner: name, Bar: s.bar(st, name), Counts: s.counts(st),
 		Problems: slices.Clone(st.Problems), Language: w.Language, HoldMS: st.Screen.HoldMS,
 		Why: w.ReadyToScan,
 	}
@@ -81,15 +81,11 @@ func (s Speaker) LostState(why string) State {
 	return State{Kind: Lost, Shape: Lost.Shape(), Word: s.Words.NoConnection, Why: s.Words.DoNotTrust, Do: why}
 }
 
-func (s Speaker) bar(st control.Status) []Part {
+func (s Speaker) bar(st control.Status, name string) []Part {
 	w := s.Words
 	var bar []Part
 	add := func(g Grade, text string) { bar = append(bar, Part{text, g}) }
-	direction := w.DirectionEntry
-	if st.Device.Direction == string(scanner.Exit) {
-		direction = w.DirectionExit
-	}
-	add(Plain, joined(", ", st.Device.Gate, direction))
+	add(Plain, joined(", ", st.Device.Gate, s.directions(st, name)))
 	switch {
 	case st.Link.State == control.LinkOnline:
 		add(Good, w.Online)
@@ -129,6 +125,28 @@ func (s Speaker) bar(st control.Status) []Part {
 		add(Alarm, w.NeedsLook)
 	}
 	return bar
+}
+
+// directions are the ways that the shown scanners' scans go.
+func (s Speaker) directions(st control.Status, name string) string {
+	entries, exits := false, false
+	for _, sc := range st.Scanners {
+		if name == "" || name == sc.Name {
+			entries = entries || sc.Direction == string(scanner.Entry)
+			exits = exits || sc.Direction == string(scanner.Exit)
+		}
+	}
+	if !entries && !exits {
+		exits = st.Device.Direction == string(scanner.Exit)
+		entries = !exits
+	}
+	switch {
+	case entries && exits:
+		return s.Words.DirectionEntry + " + " + s.Words.DirectionExit
+	case exits:
+		return s.Words.DirectionExit
+	}
+	return s.Words.DirectionEntry
 }
 
 func (s Speaker) counts(st control.Status) []Label {

@@ -112,7 +112,11 @@ func (s Speaker) Event(e control.Event) View {
 	case Undone:
 		v.Why = fill(s.Words.WhyUndone, "by", e.By)
 	case Conflict:
-		v.Why, v.Do = fill(s.Words.WhyConflict, "why", s.why(e)), s.Words.DoTell
+		why := s.Words.WhyConflict
+		if e.Direction == scanner.Exit {
+			why = s.Words.WhyConflictExit
+		}
+		v.Why, v.Do = fill(why, "why", s.why(e)), s.Words.DoTell
 	default:
 		v.Why, v.Do = s.why(e), s.advice(e)
 	}

@@ -147,6 +147,55 @@ func TestOnlyAnAdmissionLooksLikeOne(t *testing.T) {
 	}
 }
 
+// TestTheBarNamesTheWaysOfTheScannersShown: the page of an exit lane must not say
+// that it is an entrance.
+func TestTheBarNamesTheWaysOfTheScannersShown(t *testing.T) {
+	lane := func(name, direction string) control.ScannerStatus {
+		return control.ScannerStatus{Name: name, Direction: direction}
+	}
+	both := []control.ScannerStatus{lane("in", "entry"), lane("out", "exit")}
+	for _, tt := range []struct {
+		gate  string
+		lanes []control.ScannerStatus
+		name  string
+		want  string
+	}{
+		{"entry", both, "", "Gate 7, entry + exit"},
+		{"entry", both, "in", "Gate 7, entry"},
+		{"entry", both, "out", "Gate 7, exit"},
+		{"exit", nil, "", "Gate 7, exit"},
+		{"entry", nil, "", "Gate 7, entry"},
+		{"exit", both, Manual, "Gate 7, exit"},
+		{"entry", both[1:], "", "Gate 7, exit"},
+	} {
+		s := speakers(t)[0]
+		state := s.State(control.Status{Device: control.DeviceStatus{Gate: "Gate 7", Direction: tt.gate}, Scanners: tt.lanes}, tt.name)
+		if got := state.Bar[0].Text; got != tt.want {
+			t.Errorf("gate %s, page %q: %q, want %q", tt.gate, tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestAnExitIsNoEntry: who was let out was not let in.
+func TestAnExitIsNoEntry(t *testing.T) {
+	for _, s := range speakers(t) {
+		for _, e := range []control.Event{
+			{Kind: scanner.KindOverride, Verdict: scanner.Admit, Overridden: true, By: "Jo"},
+			{Kind: scanner.KindConflict, Reason: scanner.Restricted},
+		} {
+			in, out := e, e
+			in.Direction, out.Direction = scanner.Entry, scanner.Exit
+			if e.Kind == scanner.KindOverride {
+				in.Reason, out.Reason = scanner.OK, scanner.Exited
+			}
+			was, is := s.Event(in), s.Event(out)
+			if is.Why == was.Why || is.Why == "" || e.By != "" && !strings.Contains(is.Why, e.By) {
+				t.Errorf("%s: %s of an exit is %q, of an entry %q", s.Words.Language, e.Kind, is.Why, was.Why)
+			}
+		}
+	}
+}
+
 // TestEveryStateIsSaid: what must always be seen is there, in every language.
 func TestEveryStateIsSaid(t *testing.T) {
 	short, long := int64(59), int64(200_000)

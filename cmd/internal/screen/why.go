@@ -28,6 +28,9 @@ func (s Speaker) why(e control.Event) string {
 		}
 		return ""
 	case scanner.Exited:
+		if e.Overridden && e.By != "" {
+			return fill(w.WhyLetOutBy, "by", e.By)
+		}
 		return w.WhyExited
 	case scanner.AlreadyEntered:
 		return s.whyEntered(e)

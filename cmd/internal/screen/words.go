@@ -43,6 +43,7 @@ type Words struct {
 	// Why, by reason.
 	WhyUnverified       string `json:"why_unverified"`
 	WhyAdmittedBy       string `json:"why_admitted_by"` // {by}
+	WhyLetOutBy         string `json:"why_let_out_by"`  // {by}
 	WhyExited           string `json:"why_exited"`
 	WhyAlreadyEntered   string `json:"why_already_entered"`
 	WhyEnteredAt        string `json:"why_entered_at"`      // {time}
@@ -68,14 +69,15 @@ type Words struct {
 	WhyClock            string `json:"why_clock"`
 	WhyDamaged          string `json:"why_damaged"`
 	WhyNotStored        string `json:"why_not_stored"`
-	WhySame             string `json:"why_same"`     // {ago}
-	WhyUndone           string `json:"why_undone"`   // {by}
-	WhyConflict         string `json:"why_conflict"` // {why}
-	WhyUnknown          string `json:"why_unknown"`  // {reason}
-	Window              string `json:"window"`       // {from} {until}
-	WindowFrom          string `json:"window_from"`  // {from}
-	WindowUntil         string `json:"window_until"` // {until}
-	WhatItWas           string `json:"what_it_was"`  // {verdict} {why}
+	WhySame             string `json:"why_same"`          // {ago}
+	WhyUndone           string `json:"why_undone"`        // {by}
+	WhyConflict         string `json:"why_conflict"`      // {why}
+	WhyConflictExit     string `json:"why_conflict_exit"` // {why}
+	WhyUnknown          string `json:"why_unknown"`       // {reason}
+	Window              string `json:"window"`            // {from} {until}
+	WindowFrom          string `json:"window_from"`       // {from}
+	WindowUntil         string `json:"window_until"`      // {until}
+	WhatItWas           string `json:"what_it_was"`       // {verdict} {why}
 
 	// What to do now.
 	DoSupervisor  string `json:"do_supervisor"`
@@ -141,10 +143,12 @@ type Words struct {
 	FoundNone      string `json:"found_none"`
 	TooManyFound   string `json:"too_many_found"` // {n}
 	LetIn          string `json:"let_in"`
+	LetOut         string `json:"let_out"`
 	TakeBack       string `json:"take_back"`
 	YourName       string `json:"your_name"`
 	NameNeeded     string `json:"name_needed"`
 	LetInAsk       string `json:"let_in_ask"`    // {code}
+	LetOutAsk      string `json:"let_out_ask"`   // {code}
 	TakeBackAsk    string `json:"take_back_ask"` // {code}
 	CheckTicket    string `json:"check_ticket"`
 	AllScanners    string `json:"all_scanners"`

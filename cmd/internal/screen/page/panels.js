@@ -35,6 +35,7 @@ export function begin(scanner) {
     shown = view;
     since = performance.now();
     element("let-in").hidden = !view?.may_admit;
+    if (view) element("let-in").textContent = element("let-in").dataset[pass(view)];
     element("take-back").hidden = !view?.may_undo;
   });
 }
@@ -158,11 +159,17 @@ function ask(view, what, from) {
   const person = element("person");
   about = { seq: view.seq, what };
   show(person, from);
-  element("person-ask").textContent = person.dataset[what === "let-in" ? "letInAsk" : "takeBackAsk"].replace("{code}", () => view.code);
-  element("person-do").textContent = person.dataset[what === "let-in" ? "letIn" : "takeBack"];
+  const words = what === "let-in" ? pass(view) : "takeBack";
+  element("person-ask").textContent = person.dataset[words + "Ask"].replace("{code}", () => view.code);
+  element("person-do").textContent = person.dataset[words];
   const by = element("by");
   by.value = lastName;
   by.select();
+}
+
+// pass names the words for letting somebody pass: out, where they were leaving.
+function pass(view) {
+  return view.direction === "exit" ? "letOut" : "letIn";
 }
 
 async function decide() {
@@ -201,7 +208,7 @@ function row(view, panel) {
   const text = [view.at, view.code, view.scanner].filter(Boolean).join(" · ");
   const more = [view.why, ...view.marks].filter(Boolean).join(" · ");
   li.append(word, item("span", text), item("span", more));
-  if (view.may_admit) li.append(button("let-in", panel.dataset.letIn, view));
+  if (view.may_admit) li.append(button("let-in", panel.dataset[pass(view)], view));
   if (view.may_undo) li.append(button("take-back", panel.dataset.takeBack, view));
   return li;
 }

@@ -231,6 +231,26 @@ func TestLetInAndTakeBackByKeyboard(t *testing.T) {
 	gone(tab, "#person")
 }
 
+func TestARefusedExitIsLetOut(t *testing.T) {
+	g := newGate(t)
+	tab := g.visit("")
+	calm(tab)
+	e := refused(scanner.ExitNotPermitted)
+	e.Direction = scanner.Exit
+	g.tell(tab, e, screen.Refused)
+	openPerson(t, tab, "#let-in")
+	texts := browser.Get[[]string](tab, `["#let-in", "#person-ask", "#person-do"].map((id) => document.querySelector(id).textContent)`)
+	if want := []string{"Let out", "Let out …0042?", "Let out"}; !slices.Equal(texts, want) {
+		t.Errorf("the page asks %q, want %q", texts, want)
+	}
+	tab.Press(kb.Escape)
+	gone(tab, "#person")
+	g.tell(tab, refused(scanner.AlreadyEntered), screen.Refused)
+	if got := browser.Get[string](tab, `document.querySelector("#let-in").textContent`); got != "Let in" {
+		t.Errorf("after it the button of an entry says %q", got)
+	}
+}
+
 func TestLastScansByKeyboard(t *testing.T) {
 	g := newGate(t)
 	tab := g.visit("")
