@@ -88,6 +88,9 @@ func events(entries []scanner.Recorded) []control.Event {
 // Scan judges a code typed by hand. Who asked may go away: a scan that was begun
 // is ended.
 func (h *house) Scan(ctx context.Context, code scanner.Code, direction scanner.Direction) (control.Event, error) {
+	if live := h.live.Load(); direction == scanner.Exit && !live.vendor.Exits {
+		return control.Event{}, fmt.Errorf("%w: %s knows no exits", control.ErrBadRequest, live.cfg.Vendor.Name)
+	}
 	out, ok := h.gate.Judge(context.WithoutCancel(ctx), scanner.Reading{Scanner: gate.Manual, Raw: string(code), Direction: direction, At: h.clock.Now()})
 	if !ok {
 		return control.Event{}, fmt.Errorf("%w: the code is empty", control.ErrBadRequest)
