@@ -251,6 +251,7 @@ type exported struct {
 	ID      string `json:"id"`
 	Scanner string `json:"scanner"`
 	Code    string `json:"code"`
+	Way     string `json:"direction"`
 	Verdict string `json:"verdict"`
 	Fate    string `json:"fate"`
 	Kind    string `json:"kind"`

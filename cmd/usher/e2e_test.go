@@ -105,7 +105,7 @@ func TestStatusCarriesEveryField(t *testing.T) {
 		for path := range strings.FieldsSeq(`version state problems device.id device.name device.gate device.direction
 			link.state link.since link.reason link.next_probe_at vendor.name vendor.session_expires_at vendor.password_expires_at
 			tickets.count tickets.generation_at tickets.age_s tickets.stale outbox.pending outbox.oldest_at outbox.oldest_age_s outbox.deadline_at
-			parked conflicts scanners.0.name scanners.0.driver scanners.0.state scanners.0.detail scanners.0.scans scanners.0.last_at
+			parked conflicts scanners.0.name scanners.0.driver scanners.0.state scanners.0.detail scanners.0.direction scanners.0.scans scanners.0.last_at
 			counts.admit counts.refuse counts.review counts.repeat counts.offline
 			events.0.event events.0.entries events.0.exits events.0.inside events.0.refused events.0.overridden events.0.undone
 			clock.trusted clock.offset_ms last_scan`) {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -44,8 +45,8 @@ type Options struct {
 	Dir string
 	// Bin is the usher to run.
 	Bin string
-	// Lanes name the scanners.
-	Lanes []string
+	// Lanes name the scanners. Exits are those of them where people leave.
+	Lanes, Exits []string
 	// Vendor is the vendor's block in YAML; empty: a manifest.
 	Vendor string
 	// Extra is appended to the configuration: whole sections in YAML.
@@ -68,7 +69,11 @@ func New(o Options) (*Rig, error) {
 			return nil, errors.Join(err, r.Close())
 		}
 		r.lanes[name] = pty
-		fmt.Fprintf(&scanners, "  - { name: %s, driver: serial, port: %s }\n", name, pty.Path())
+		way := ""
+		if slices.Contains(o.Exits, name) {
+			way = ", direction: exit"
+		}
+		fmt.Fprintf(&scanners, "  - { name: %s, driver: serial, port: %s%s }\n", name, pty.Path(), way)
 	}
 	vendor := cmp.Or(o.Vendor, "{ name: manifest }")
 	config := fmt.Sprintf("state_dir: %s\nstatus: { socket: %s, screen: %q }\nvendor: %s\n", r.path("state"), r.Client.Path, cmp.Or(o.Screen, "off"), vendor)
