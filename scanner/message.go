@@ -31,8 +31,14 @@ func (d Decision) Message(now time.Time, venue *time.Location) string {
 		}
 		return text
 	case TooEarly:
+		if d.OpensAt.IsZero() {
+			return "Too early"
+		}
 		return "Too early: entry opens " + at(d.OpensAt)
 	case TooLate:
+		if d.ClosedAt.IsZero() {
+			return "Too late"
+		}
 		return "Too late: entry closed " + at(d.ClosedAt)
 	case ClockDoubt:
 		return "This device cannot tell the time: compare the ticket's window" + windowText(d, at)

@@ -23,6 +23,17 @@ type Vendor struct {
 	// CallTimeout is a validation's own end where the vendor's document states
 	// one; zero: online.timeout.
 	CallTimeout time.Duration
+	// Registers: the vendor is told the device's names and gate when the daemon
+	// starts, so that they cannot change while it runs.
+	Registers bool
+	// Freeze gives what Uploader will need of this device as it is at scan time; nil:
+	// nothing beside the list's.
+	Freeze func() json.RawMessage
+	// Advice is what a person should know before a gate opens, each as "path: text".
+	Advice []string
+	// EventsNote says in words why the vendor lists no events; empty: it has none to
+	// tell.
+	EventsNote string
 
 	Validator Validator
 	Uploader  Uploader

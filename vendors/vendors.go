@@ -14,14 +14,18 @@ import (
 	"usher/scanner"
 	"usher/vendors/audienceview"
 	"usher/vendors/manifest"
+	"usher/vendors/presence"
 	"usher/vendors/wire"
 )
 
 // Deps are what the house gives a vendor. Each takes what it needs, and every
-// field may be zero: a configuration is checked without any.
+// field may be zero, but for Device where a vendor wants one: a configuration is
+// checked without any.
 type Deps struct {
 	// Event is the configured gate.event; empty: any.
 	Event string
+	// Device is who this device is, for vendors that want it.
+	Device Device
 	// Version of usher, which vendors are told.
 	Version string
 	// Clock tells stamps; nil: the process's own time, trusted in nothing.
@@ -40,6 +44,13 @@ type Deps struct {
 	Observe func(wire.Observation)
 	// Log is the house's; nil: none.
 	Log *slog.Logger
+}
+
+// Device is what a vendor may be told of this device: the configuration's, else
+// the hardware's own.
+type Device struct {
+	Name, GateName     string
+	MAC, Serial, Model string
 }
 
 func (d Deps) memory(name string) scanner.Memory {
@@ -64,6 +75,12 @@ func known() map[string]func(raw map[string]any, deps Deps) (scanner.Vendor, err
 			return audienceview.New(raw, audienceview.Deps{
 				Version: deps.Version, Clock: deps.Clock, Memory: deps.memory(audienceview.Name), Environ: deps.Environ,
 				Transport: deps.Transport, Time: deps.Time, Observe: deps.Observe, Log: deps.log(audienceview.Name),
+			})
+		},
+		presence.Name: func(raw map[string]any, deps Deps) (scanner.Vendor, error) {
+			return presence.New(raw, presence.Deps{
+				Version: deps.Version, Device: presence.Device(deps.Device), Clock: deps.Clock, Memory: deps.memory(presence.Name), Environ: deps.Environ,
+				Transport: deps.Transport, Time: deps.Time, Observe: deps.Observe, Log: deps.log(presence.Name),
 			})
 		},
 		manifest.Name: func(raw map[string]any, deps Deps) (scanner.Vendor, error) { return manifest.New(raw, deps.Event) },

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -83,6 +84,7 @@ func inspect(ctx context.Context, configPath string, environ []string) findings 
 	inspectScanners(ctx, &f, cfg, status)
 	inspectSignals(&f, cfg, "/")
 	inspectManifest(ctx, &f, cfg)
+	inspectAdvice(&f, cfg)
 	inspectVendor(ctx, &f, cfg, status)
 	inspectClock(&f, cfg)
 	return f
@@ -322,6 +324,18 @@ func inspectManifest(ctx context.Context, f *findings, cfg *configs.Config) {
 	f.add("offline.manifest", gradeOK, "%s: %d tickets", path, n)
 }
 
+// inspectAdvice says what the vendor's own configuration leaves open.
+func inspectAdvice(f *findings, cfg *configs.Config) {
+	vendor, err := openVendor(cfg, vendors.Deps{Event: cfg.Gate.Event, Device: vendorDevice(cfg), Environ: os.Environ()})
+	if err != nil {
+		return // a fault of the configuration, told already
+	}
+	for _, advice := range vendor.Advice {
+		path, text, _ := strings.Cut(advice, ": ")
+		f.add(path, gradeWarn, "%s", text)
+	}
+}
+
 // signInTime bounds a sign-in: a vendor that takes longer is no use at a gate.
 const signInTime = 15 * time.Second
 
@@ -345,7 +359,7 @@ func inspectVendor(ctx context.Context, f *findings, cfg *configs.Config, runnin
 	var off time.Duration
 	var seen bool
 	vendor, err := openVendor(cfg, vendors.Deps{
-		Event: cfg.Gate.Event, Version: version(), Clock: c, Time: c.CertificateTime, Environ: os.Environ(),
+		Event: cfg.Gate.Event, Device: vendorDevice(cfg), Version: version(), Clock: c, Time: c.CertificateTime, Environ: os.Environ(),
 		Observe: func(o wire.Observation) {
 			trip, _ := o.Received.Since(o.Sent)
 			off, seen = o.Received.Wall.Sub(o.Date.Add(time.Second/2+trip/2)), true

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -198,9 +199,10 @@ func (h *house) Reload(ctx context.Context) (control.Reloaded, error) { return h
 
 // VendorEvents says what can be scanned.
 func (h *house) VendorEvents(context.Context) (control.VendorEvents, error) {
+	live := h.live.Load()
 	return control.VendorEvents{
-		Vendor: h.live.Load().cfg.Vendor.Name,
-		Note:   "A manifest lists tickets, not events: what its event column names can be put into gate.event.",
+		Vendor: live.cfg.Vendor.Name,
+		Note:   cmp.Or(live.vendor.EventsNote, "A manifest lists tickets, not events: what its event column names can be put into gate.event."),
 		Events: []control.VendorEvent{},
 	}, nil
 }

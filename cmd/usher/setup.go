@@ -40,7 +40,7 @@ type setup struct {
 // and the vendor's own keys.
 func checkBlocks(cfg *configs.Config) configs.Faults {
 	var faults configs.Faults
-	vendor, err := openVendor(cfg, vendors.Deps{Event: cfg.Gate.Event, Environ: os.Environ()})
+	vendor, err := openVendor(cfg, vendors.Deps{Event: cfg.Gate.Event, Device: vendorDevice(cfg), Environ: os.Environ()})
 	faults.Merge(configs.FaultsOf("", err)...)
 	if err == nil {
 		faults.Merge(checkVendor(cfg, vendor)...)
@@ -125,6 +125,7 @@ func gateConfig(cfg *configs.Config, vendor scanner.Vendor, origin scanner.Origi
 		StaleAfter: staleAfter(cfg, vendor.Lister != nil),
 		Venue:      venue,
 		Uploads:    vendor.Uploader != nil,
+		Freeze:     vendor.Freeze,
 		Validator:  vendor.Validator,
 		Patience:   cfg.Online.Patience,
 		Timeout:    cmp.Or(vendor.CallTimeout, cfg.Online.Timeout),

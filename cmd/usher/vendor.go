@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"usher/cmd/internal/control"
+	"usher/cmd/internal/identity"
 	"usher/configs"
 	"usher/scanner"
 	"usher/sync/journal"
@@ -29,11 +30,18 @@ type parley struct {
 // configuration being checked) it gets nothing but the environment.
 func (d *usherd) vendorDeps(cfg *configs.Config) vendors.Deps {
 	return vendors.Deps{
-		Event: cfg.Gate.Event, Version: version(), Clock: d.clock, Memory: d.journal.Memory, Environ: os.Environ(),
+		Event: cfg.Gate.Event, Device: vendorDevice(cfg), Version: version(), Clock: d.clock, Memory: d.journal.Memory, Environ: os.Environ(),
 		Time:    d.clock.CertificateTime,
 		Observe: func(o wire.Observation) { d.clock.Observe(o.Date, o.Sent, o.Received) },
 		Log:     d.log,
 	}
+}
+
+// vendorDevice is what a vendor may be told of this device.
+func vendorDevice(cfg *configs.Config) vendors.Device {
+	d := cfg.Device
+	hw := identity.Hardware(identity.Options{MAC: d.MAC, Serial: d.Serial, Model: d.Model})
+	return vendors.Device{Name: d.Name, GateName: cfg.Gate.Name, MAC: hw.MAC, Serial: hw.Serial, Model: hw.Model}
 }
 
 // parley wires link, upload and lists to the vendor.

@@ -5,10 +5,11 @@
 //	vendor http://127.0.0.1:40001/public
 //	control http://127.0.0.1:40002/_sim/
 //
-// The first is for vendor.base_url (user gate7@example.org, password demo, client
-// 284, performance 49182). The second switches the network's faults, and stays
-// there when the first is switched off; while the first is up, it serves /_sim/
-// as well:
+// The first is for vendor.base_url. AudienceView's has the user gate7@example.org,
+// password demo, client 284, performance 49182; Presence's the key demo, venue
+// KovZpZAFF17J, and uploads go to /ticket/upload/{direction}. The second switches
+// the network's faults, and stays there when the first is switched off; while the
+// first is up, it serves /_sim/ as well:
 //
 //	GET    /_sim/faults   those switched on
 //	POST   /_sim/faults?kind=blackhole&call=validateTicket&times=3&delay=2s&status=503&retry_after=7&bytes=20
@@ -35,6 +36,7 @@ import (
 	"time"
 
 	"usher/vendors/audienceview/audienceviewsim"
+	"usher/vendors/presence/presencesim"
 	"usher/vendors/vendortest/faults"
 )
 
@@ -63,6 +65,11 @@ func simulators() map[string]func(count int) simulator {
 			sim := audienceviewsim.New(nil)
 			sim.Demo(count)
 			return simulator{sim, audienceviewsim.CallName, "/public", sim.Control()}
+		},
+		"presence": func(count int) simulator {
+			sim := presencesim.New(presencesim.Options{})
+			sim.Demo(count)
+			return simulator{sim, presencesim.CallName, presencesim.Base, sim.Control()}
 		},
 	}
 }

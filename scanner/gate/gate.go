@@ -20,6 +20,7 @@ package gate
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -59,6 +60,9 @@ type Config struct {
 	Ready func() bool
 	// Uploads tells whether the vendor takes what was admitted offline.
 	Uploads bool
+	// Freeze gives what an upload needs of this device as it is at scan time; nil:
+	// nothing.
+	Freeze func() json.RawMessage
 }
 
 // Deps are the rooms around the gate. All fields but Link and Ended are required.

@@ -210,6 +210,9 @@ func (s *scan) enter(ctx context.Context, rec scanner.Record, before, next scann
 func (s *scan) owe(rec *scanner.Record, before, next scanner.Mark) scanner.Mark {
 	rec.Before = &before
 	if s.cfg.Uploads {
+		if rec.Upload == nil && s.cfg.Freeze != nil {
+			rec.Upload = s.cfg.Freeze()
+		}
 		rec.Fate = scanner.FatePending
 		next.Open++
 	} else {

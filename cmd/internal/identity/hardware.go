@@ -17,11 +17,25 @@ type hardware struct{ root string }
 
 // binding is what surrounds the id here.
 func (h hardware) binding(o Options) binding {
-	b := binding{Machine: hash(machineID(o.MachineIDPath)), MACs: h.macs(), Disk: hash(h.disk(o.StateDir))}
+	return binding{Machine: hash(machineID(o.MachineIDPath)), MACs: h.addresses(o), Disk: hash(h.disk(o.StateDir))}
+}
+
+// addresses are those of the network hardware, the best first; a configured one
+// replaces them.
+func (h hardware) addresses(o Options) []string {
 	if hw, err := net.ParseMAC(o.MAC); err == nil {
-		b.MACs = []string{hw.String()}
+		return []string{hw.String()}
 	}
-	return b
+	return h.macs()
+}
+
+// describe gives what else the hardware tells of itself.
+func (h hardware) describe(o Options, macs []string) Identity {
+	id := Identity{Serial: cmp.Or(o.Serial, h.serial()), Model: cmp.Or(o.Model, h.model())}
+	if len(macs) > 0 {
+		id.MAC = macs[0]
+	}
+	return id
 }
 
 // machineID reads the system's id; a system that has not booted yet has none.

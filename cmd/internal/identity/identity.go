@@ -78,6 +78,13 @@ type Identity struct {
 	Notes []string
 }
 
+// Hardware gives what the configuration and the hardware say of this device, and
+// neither reads nor makes an id.
+func Hardware(o Options) Identity {
+	hw := hardware{root: cmp.Or(o.SysRoot, "/sys")}
+	return hw.describe(o, hw.addresses(o))
+}
+
 // Load finds the device's identity, making and storing an id where there is none
 // for this device. It returns once the id is on the disk. An error means that the
 // id could neither be read nor stored.
@@ -92,15 +99,8 @@ func Load(o Options) (Identity, error) {
 		return Identity{}, err
 	}
 	here := hw.binding(o)
-	id := Identity{
-		ID:      o.ID,
-		Machine: here.Machine,
-		Serial:  cmp.Or(o.Serial, hw.serial()),
-		Model:   cmp.Or(o.Model, hw.model()),
-	}
-	if len(here.MACs) > 0 {
-		id.MAC = here.MACs[0]
-	}
+	id := hw.describe(o, here.MACs)
+	id.ID, id.Machine = o.ID, here.Machine
 	if o.ID != "" {
 		return id, nil
 	}
