@@ -36,8 +36,8 @@ type Journal interface {
 	// CloseAttempt ends an attempt outside a Change. One that is gone is no error.
 	AdmitAttempt(ctx context.Context, id uint64) error
 	CloseAttempt(ctx context.Context, id uint64) error
-	// Confirm ends a pending movement that the vendor turned out to hold; one that
-	// is no longer pending is no error.
+	// Confirm ends a pending or kept movement that the vendor turned out to hold;
+	// one that is neither any more is no error.
 	Confirm(ctx context.Context, seq uint64) error
 	// NeverSent takes the doubt off a pending movement: no call for it has reached
 	// the vendor. One that is no longer pending is no error.

@@ -190,3 +190,48 @@ func TestRepeatsAreOfOneDirection(t *testing.T) {
 		t.Errorf("an exit read twice around a refusal: %+v", got)
 	}
 }
+
+// TestAKeptEntryThatArrivedLeavesAtTheVendor: nothing is uploaded there, but the
+// call whose answer came late has brought the entry, so that the exit is asked
+// like any other.
+func TestAKeptEntryThatArrivedLeavesAtTheVendor(t *testing.T) {
+	d, v, _ := onlineDoor(t, scanner.Ticket{Code: "AAA111"})
+	d.cfg.Uploads = false
+	d.Configure(d.cfg)
+	got := d.want(d.scan("lane-1", "AAA111"), scanner.Admit, scanner.OK)
+	if got.Fate != scanner.FateKept || !got.InDoubt {
+		t.Errorf("outcome %+v", got)
+	}
+	<-v.asked
+	v.answers <- yes
+	d.settled()
+	if m, _ := d.journal.Mark(scope, "AAA111"); d.fate(got.Seq) != scanner.FateConfirmed || m.Kept || !m.Entered {
+		t.Errorf("fate %s, mark %+v", d.fate(got.Seq), m)
+	}
+	d.clock.pass(time.Minute)
+	v.answers <- out
+	if left := d.want(d.leave(exitLane, "AAA111"), scanner.Admit, scanner.Exited); left.Mode != scanner.Online {
+		t.Errorf("the exit is decided %s", left.Mode)
+	}
+	d.settled()
+
+	// One whose exit is kept since is judged here for as long as it has a mark.
+	d, v, w := onlineDoor(t, scanner.Ticket{Code: "BBB222"})
+	d.cfg.Uploads = false
+	d.Configure(d.cfg)
+	first := d.want(d.scan("lane-1", "BBB222"), scanner.Admit, scanner.OK)
+	d.clock.pass(time.Minute)
+	d.want(d.leave(exitLane, "BBB222"), scanner.Admit, scanner.Exited)
+	v.answers <- yes
+	d.settled()
+	if m, _ := d.journal.Mark(scope, "BBB222"); d.fate(first.Seq) != scanner.FateConfirmed || !m.Kept {
+		t.Errorf("fate %s, mark %+v", d.fate(first.Seq), m)
+	}
+	if !w.Online() {
+		t.Error("the link is away")
+	}
+	d.clock.pass(time.Minute)
+	if again := d.want(d.leave(exitLane, "BBB222"), scanner.Refuse, scanner.ExitNotPermitted); again.Mode != scanner.Offline {
+		t.Errorf("the vendor is asked of an exit it does not know of: %s", again.Mode)
+	}
+}

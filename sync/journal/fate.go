@@ -68,7 +68,7 @@ func (j *Journal) sent(ctx context.Context, part, list []scanner.Sending) error 
 }
 
 // Settle ends pending entries. What is no longer pending is left as it is: a
-// person was quicker. Taken, confirmed, conflict, undone, withdrawn and
+// person was quicker; what is kept can only be confirmed. Taken, confirmed, conflict, undone, withdrawn and
 // acknowledged lower the mark's Open; a parked movement stays open; an entry's
 // conflict marks the ticket.
 func (j *Journal) Settle(ctx context.Context, list []scanner.Settlement) error {
@@ -96,6 +96,9 @@ func (b *batch) settle(s scanner.Settlement) error {
 	} else if err != nil {
 		return err
 	}
+	if f.Fate == scanner.FateKept && s.To == scanner.FateConfirmed {
+		return b.arrived(&rec, f)
+	}
 	if f.Fate != scanner.FatePending {
 		return nil
 	}
@@ -106,6 +109,22 @@ func (b *batch) settle(s scanner.Settlement) error {
 	}
 	f.Fate, f.At, f.Detail, f.By = s.To, b.j.now(), s.Detail, ""
 	return b.turn(&rec, f)
+}
+
+// arrived ends a movement that was to be kept here and that its own call brought
+// to the vendor: where no later one is kept, the vendor may judge the ticket again.
+func (b *batch) arrived(rec *logEntry, f fateEntry) error {
+	f.Fate, f.At = scanner.FateConfirmed, b.j.now()
+	if err := b.putFate(&rec.Record, f); err != nil {
+		return fatal(err)
+	}
+	key := markKey(rec.Scope, rec.Code)
+	m, err := b.mark(rec.Scope, rec.Code, key)
+	if err != nil || !m.Mark.Kept || m.Mark.Last != rec.Seq || m.Mark.Undone {
+		return fatal(err)
+	}
+	m.Mark.Kept = rec.Before != nil && rec.Before.Kept
+	return fatal(b.putMark(key, m))
 }
 
 // turn writes the fate and what it means for the ticket's mark.
@@ -145,8 +164,8 @@ func (b *batch) entry(seq uint64) (logEntry, fateEntry, error) {
 	return rec, f, err
 }
 
-// Confirm ends a pending entry that the vendor turned out to hold by the scan's
-// own call.
+// Confirm ends a pending movement, or one that is kept here, that the vendor turned
+// out to hold by the scan's own call.
 func (j *Journal) Confirm(ctx context.Context, seq uint64) error {
 	return j.Settle(ctx, []scanner.Settlement{{Seq: seq, To: scanner.FateConfirmed}})
 }

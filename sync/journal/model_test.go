@@ -111,6 +111,7 @@ func (m *model) change(ticket int, way scanner.Direction, fate scanner.Fate) sca
 	if fate == scanner.FatePending || fate == scanner.FateParked {
 		mark.Open++
 	}
+	mark.Kept = mark.Kept || fate == scanner.FateKept
 	return scanner.Change{Record: rec, Mark: &mark}
 }
 
@@ -245,6 +246,17 @@ func (m *model) close(rec scanner.Record, conflict bool) {
 	m.marks[n] = mark
 }
 
+// arrive is what was kept and reached the vendor all the same.
+func (m *model) arrive(rec scanner.Record) {
+	m.fates[rec.Seq] = scanner.FateConfirmed
+	n := m.ticket(rec)
+	if mark := m.marks[n]; mark.Kept && mark.Last == rec.Seq && !mark.Undone {
+		mark.Rev++
+		mark.Kept = rec.Before.Kept
+		m.marks[n] = mark
+	}
+}
+
 func (m *model) settle(t *rapid.T) {
 	rec, ok := m.pick(t)
 	if !ok {
@@ -255,6 +267,10 @@ func (m *model) settle(t *rapid.T) {
 	}).Draw(t, "to")
 	if err := m.j.Settle(context.Background(), []scanner.Settlement{{Seq: rec.Seq, To: to, Detail: "words"}}); err != nil {
 		t.Fatal(err)
+	}
+	if m.fates[rec.Seq] == scanner.FateKept && to == scanner.FateConfirmed {
+		m.arrive(rec)
+		return
 	}
 	if m.fates[rec.Seq] != scanner.FatePending {
 		return
