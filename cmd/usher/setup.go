@@ -191,6 +191,27 @@ func fixed(old, now *configs.Config) configs.Faults {
 	if old.Device.ID != now.Device.ID || old.Device.MAC != now.Device.MAC {
 		faults.Add("device", why)
 	}
+	faults.Merge(registered(old, now)...)
+	return faults
+}
+
+// registered lists what a vendor was told of this device when usher started.
+func registered(old, now *configs.Config) configs.Faults {
+	var faults configs.Faults
+	vendor, err := openVendor(old, vendors.Deps{Event: old.Gate.Event, Device: vendorDevice(old), Environ: os.Environ()})
+	if err != nil || !vendor.Registers {
+		return nil
+	}
+	for _, field := range []struct{ path, old, now string }{
+		{"device.model", old.Device.Model, now.Device.Model},
+		{"device.name", old.Device.Name, now.Device.Name},
+		{"device.serial", old.Device.Serial, now.Device.Serial},
+		{"gate.name", old.Gate.Name, now.Gate.Name},
+	} {
+		if field.old != field.now {
+			faults.Add(field.path, "cannot change while usher runs, %s was told it at the start: systemctl restart usher", old.Vendor.Name)
+		}
+	}
 	return faults
 }
 

@@ -35,8 +35,14 @@ func (s Speaker) why(e control.Event) string {
 	case scanner.AlreadyEntered:
 		return s.whyEntered(e)
 	case scanner.TooEarly:
+		if e.OpensAt.IsZero() { // some vendors do not say
+			return w.WhyNotOpen
+		}
 		return fill(w.WhyTooEarly, "time", s.clock(e.OpensAt.Time, e.At.Time))
 	case scanner.TooLate:
+		if e.ClosedAt.IsZero() {
+			return w.WhyClosed
+		}
 		return fill(w.WhyTooLate, "time", s.clock(e.ClosedAt.Time, e.At.Time))
 	case scanner.ClockDoubt:
 		return joined(" ", w.WhyClock, s.window(e))

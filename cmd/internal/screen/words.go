@@ -59,6 +59,8 @@ type Words struct {
 	WhyWrongSection     string `json:"why_wrong_section"`
 	WhyTooEarly         string `json:"why_too_early"` // {time}
 	WhyTooLate          string `json:"why_too_late"`  // {time}
+	WhyNotOpen          string `json:"why_not_open"`
+	WhyClosed           string `json:"why_closed"`
 	WhyExitNotPermitted string `json:"why_exit_not_permitted"`
 	WhyRestricted       string `json:"why_restricted"`
 	WhyRestrictedDetail string `json:"why_restricted_detail"` // {detail}
