@@ -39,7 +39,7 @@ func site(codes int) *vendortest.Site {
 			}
 			return scanner.Vendor{Validator: c, Uploader: c, Lister: c, Session: c}
 		},
-		Code: spread, Refused: "void000006", Why: scanner.Voided,
+		Code: spread, Refused: "void000006", Why: scanner.Voided, SignIn: "authenticate",
 		Movement: func(seq uint64, code scanner.Code) scanner.Movement { return movement(seq, code, ids[code]) },
 		Recorded: func(code scanner.Code) int { return sim.Counts()[string(code)] },
 		Total:    func() int { return len(sim.Scans()) },
