@@ -40,6 +40,8 @@ type gate struct {
 	file      string
 	client    *presence.Client
 	seen      *observations
+	// time is the test's clock, where it has one.
+	time *clock
 }
 
 func stage(o presencesim.Options) *presencesim.Sim {
