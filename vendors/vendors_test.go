@@ -26,7 +26,7 @@ func TestManifest(t *testing.T) {
 
 func TestUnknownVendorNamesTheKnown(t *testing.T) {
 	_, err := vendors.New("manifst", nil, vendors.Deps{})
-	if err == nil || err.Error() != `vendor.name: unknown vendor "manifst"; use one of: audienceview, manifest` {
+	if err == nil || err.Error() != `vendor.name: unknown vendor "manifst"; use one of: audienceview, manifest, presence` {
 		t.Errorf("got %v", err)
 	}
 }
@@ -53,6 +53,22 @@ func TestAudienceViewNeedsNothingToBeChecked(t *testing.T) {
 	}
 	if got.Validator == nil || got.Uploader == nil || got.Lister == nil || got.Session == nil {
 		t.Error("a part is missing")
+	}
+}
+
+func TestPresenceSaysWhatItMissesOfTheDevice(t *testing.T) {
+	raw := map[string]any{"venue_id": "KovZpZAFF17J"}
+	_, err := vendors.New("presence", raw, vendors.Deps{Device: vendors.Device{Name: "handheld 7", GateName: "Gate 7", MAC: "00:11:22:33:44:55"}})
+	for _, want := range []string{"device.serial: missing", "device.model: missing"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	got, err := vendors.New("presence", raw, vendors.Deps{Device: vendors.Device{
+		Name: "handheld 7", GateName: "Gate 7", MAC: "00:11:22:33:44:55", Serial: "S-1", Model: "Janam XT2",
+	}})
+	if err != nil || !got.Exits || !got.Registers || got.Uploader != nil || got.Lister != nil || got.Validator == nil || got.Session == nil {
+		t.Errorf("%v, %+v", err, got)
 	}
 }
 
