@@ -114,6 +114,45 @@ func TestStory(t *testing.T) {
 	}
 }
 
+// Presence's simulator as well: configured, one in, one out, one uploaded.
+func TestStoryOfPresence(t *testing.T) {
+	base, control := start(t, "-vendor", "presence", "-tickets", "5")
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	v, err := vendors.New("presence", map[string]any{
+		"base_url": base, "venue_id": "KovZpZAFF17J", "upload_path": "/ticket/upload/{direction}",
+	}, vendors.Deps{
+		Environ: []string{"USHER_VENDOR_API_KEY=demo"}, Transport: transport,
+		Device: vendors.Device{Name: "handheld 7", GateName: "Gate 7", MAC: "00:11:22:33:44:55", Serial: "S-1", Model: "Janam XT2"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Session.SignIn(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, direction := range []scanner.Direction{scanner.Entry, scanner.Exit} {
+		got, err := v.Validator.Validate(t.Context(), scanner.Ask{Code: "830000000004", Direction: direction})
+		if err != nil || got.Verdict != scanner.Admit {
+			t.Errorf("%s: %+v, %v", direction, got, err)
+		}
+	}
+	got, err := v.Uploader.Upload(t.Context(), []scanner.Movement{
+		{Seq: 1, Code: "721744537954", Direction: scanner.Entry, At: time.Now(), Data: v.Freeze()},
+	})
+	if err != nil || got[0].Delivery != scanner.Taken {
+		t.Errorf("upload: %+v, %v", got, err)
+	}
+	scans := do(t, "GET", control+"/scans", 200)
+	if n := strings.Count(scans, `"exit":true`); n != 1 || strings.Count(scans, `"uploaded":true`) != 1 || strings.Count(scans, `"token"`) != 3 {
+		t.Errorf("scans %s", scans)
+	}
+	do(t, "POST", control+"/forget", 204)
+	if devices := do(t, "GET", control+"/devices", 200); strings.TrimSpace(devices) != "[]" {
+		t.Errorf("devices %s", devices)
+	}
+}
+
 func TestSwitches(t *testing.T) {
 	_, control := start(t)
 	for _, bad := range []string{
