@@ -51,6 +51,8 @@ type Ask struct {
 
 // Answer is a vendor's definite answer: admit or refuse.
 type Answer struct {
+	// Verdict may be review as well: the vendor answered, did not act on the call, and
+	// said nothing of the ticket.
 	Verdict Verdict
 	Reason  Reason
 	// Ticket is what the vendor tells of it; nil: nothing.

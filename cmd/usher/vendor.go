@@ -40,7 +40,7 @@ func (d *usherd) vendorDeps(cfg *configs.Config) vendors.Deps {
 // vendorDevice is what a vendor may be told of this device.
 func vendorDevice(cfg *configs.Config) vendors.Device {
 	d := cfg.Device
-	hw := identity.Hardware(identity.Options{MAC: d.MAC, Serial: d.Serial, Model: d.Model})
+	hw := identity.Hardware(identity.Options{StateDir: cfg.StateDir, MAC: d.MAC, Serial: d.Serial, Model: d.Model})
 	return vendors.Device{Name: d.Name, GateName: cfg.Gate.Name, MAC: hw.MAC, Serial: hw.Serial, Model: hw.Model}
 }
 

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 
@@ -35,6 +36,9 @@ func (g *Gate) stands(st *standing) {
 // late draws the consequences of a reply to a scan that was judged without it.
 func (g *Gate) late(ctx context.Context, c *call, r reply) {
 	defer g.release(c)
+	if r.err == nil && r.Verdict == scanner.Review {
+		r.err = &scanner.CallError{Op: "validate", Trouble: scanner.Malformed, Err: errors.New("an answer that says nothing of the ticket")}
+	}
 	var err error
 	if c.stand == nil {
 		err = g.keep(ctx, c, r)

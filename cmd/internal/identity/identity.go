@@ -79,10 +79,18 @@ type Identity struct {
 }
 
 // Hardware gives what the configuration and the hardware say of this device, and
-// neither reads nor makes an id.
+// makes no id. A network card that is missing today has the address that it had when
+// the id was bound: a vendor knows the device by it.
 func Hardware(o Options) Identity {
+	o.MachineIDPath = cmp.Or(o.MachineIDPath, "/etc/machine-id")
 	hw := hardware{root: cmp.Or(o.SysRoot, "/sys")}
-	return hw.describe(o, hw.addresses(o))
+	macs := hw.addresses(o)
+	if len(macs) == 0 && o.StateDir != "" {
+		if stored, _, err := (store{o.StateDir}).read(); err == nil && stored.sameDevice(hw.binding(o)) {
+			macs = stored.MACs
+		}
+	}
+	return hw.describe(o, macs)
 }
 
 // Load finds the device's identity, making and storing an id where there is none
