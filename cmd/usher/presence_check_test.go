@@ -68,7 +68,7 @@ func TestCheckOfPresence(t *testing.T) {
 		t.Errorf("found\n%s", text)
 	}
 	sim.SetKey("another")
-	if text := found("", wholeDevice); !strings.Contains(text, "fail vendor: presence: device/init: denied: Presence refuses the API key") || strings.Contains(text, "apikey") {
+	if text := found("", wholeDevice); !strings.Contains(text, "fail vendor: presence: device/init: denied: the API key is refused") || strings.Contains(text, "apikey") {
 		t.Errorf("found\n%s", text)
 	}
 }

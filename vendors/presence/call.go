@@ -104,16 +104,16 @@ func (r reply) said(http int) (said, bool) {
 func (s said) failure(op string) *scanner.CallError {
 	switch s.status {
 	case generalError:
-		return &scanner.CallError{Op: op, Trouble: scanner.Failing, MaybeSent: true, Status: s.http, Err: errors.New("Presence reports a fault of its own (GENERAL_ERROR)")}
+		return &scanner.CallError{Op: op, Trouble: scanner.Failing, MaybeSent: true, Status: s.http, Err: errors.New("a fault of Presence's own (GENERAL_ERROR)")}
 	case badRequest:
-		return &scanner.CallError{Op: op, Trouble: scanner.Malformed, Status: s.http, Err: errors.New("Presence calls the request wrong (BAD_REQUEST)")}
+		return &scanner.CallError{Op: op, Trouble: scanner.Malformed, Status: s.http, Err: errors.New("wrong by Presence's word (BAD_REQUEST)")}
 	}
 	return nil
 }
 
 // odd is the error of a call that was answered by a status it does not have.
 func (s said) odd(op string) *scanner.CallError {
-	return &scanner.CallError{Op: op, Trouble: scanner.Failing, MaybeSent: true, Status: s.http, Err: fmt.Errorf("Presence answers %s", s.status.plain())}
+	return &scanner.CallError{Op: op, Trouble: scanner.Failing, MaybeSent: true, Status: s.http, Err: fmt.Errorf("the answer is %s", s.status.plain())}
 }
 
 // fault is a call error of our own, nothing having been sent.

@@ -105,7 +105,7 @@ func (c *Client) inform(ctx context.Context, key string) (again bool, err error)
 }
 
 // errForgotten says that Presence knows no such device.
-var errForgotten = errors.New("Presence does not know this device")
+var errForgotten = errors.New("this device is not known at Presence")
 
 func (c *Client) information(ctx context.Context, key string) (deviceMessage, error) {
 	said, err := c.ask(ctx, c.devices, key, wire.Call{
@@ -150,7 +150,7 @@ func (c *Client) keyRefused(err error) error {
 	call := *scanner.CallErrorOf(err)
 	if call.Trouble == scanner.Denied {
 		call.MaybeSent = false
-		call.Err = fmt.Errorf("Presence refuses the API key (%w): correct it (vendor.api_key_file), and see that it is for %s and that no firewall blocks this; "+
+		call.Err = fmt.Errorf("the API key is refused (%w): correct it (vendor.api_key_file), and see that it is for %s and that no firewall blocks this; "+
 			"it is tried again in a minute, or at once by `usher tickets refresh`", call.Err, c.cfg.device.Host)
 	}
 	return &call

@@ -177,7 +177,7 @@ func TestKeyChangesWhileRunning(t *testing.T) {
 	if call := scanner.CallErrorOf(err); call.Trouble != scanner.Denied || call.MaybeSent || g.client.Status().Problem != "" {
 		t.Errorf("%v, %+v", err, g.client.Status())
 	}
-	if err := g.client.Probe(t.Context()); scanner.CallErrorOf(err).Trouble != scanner.Denied || !strings.Contains(g.client.Status().Problem, "refuses the API key") {
+	if err := g.client.Probe(t.Context()); scanner.CallErrorOf(err).Trouble != scanner.Denied || !strings.Contains(g.client.Status().Problem, "API key is refused") {
 		t.Errorf("%v, %+v", err, g.client.Status())
 	}
 	g.write(t, "other")
