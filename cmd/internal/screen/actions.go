@@ -3,6 +3,7 @@ package screen
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"usher/cmd/internal/control"
 	"usher/scanner"
@@ -22,10 +23,13 @@ type shown struct {
 	// Streamed: the page's events bring it, too. A page of one scanner is not told
 	// of what is typed.
 	Streamed bool `json:"streamed"`
+	// Sent is when it was, in ms since 1970: a browser that was stopped knows by it
+	// what is old.
+	Sent int64 `json:"sent"`
 }
 
 func (a *app) shown(r *http.Request, e control.Event) shown {
-	return shown{View: a.speaker.Event(e), Streamed: Shown(e) && of(e, r.URL.Query().Get("scanner"))}
+	return shown{View: a.speaker.Event(e), Streamed: Shown(e) && of(e, r.URL.Query().Get("scanner")), Sent: time.Now().UnixMilli()}
 }
 
 // scanRequest is a code typed by hand, or the handle of a ticket that was found.

@@ -31,6 +31,9 @@ func read[T any](t *testing.T, got answer) T {
 func TestAPersonActs(t *testing.T) {
 	r := serve(t)
 	typed := read[shown](t, r.post(t, "/scan", `{"code":" `+wholeCode+`\r\n"}`))
+	if age := time.Since(time.UnixMilli(typed.Sent)); age < 0 || age > time.Minute {
+		t.Errorf("a typed code's answer says that it was sent %s ago", age)
+	}
 	if typed.Kind != Admitted || typed.Seq != 7 || !typed.Streamed {
 		t.Errorf("%+v", typed)
 	}

@@ -21,8 +21,10 @@ export function holding() {
   return holdTime;
 }
 
-// verdict shows a verdict, with its sound, until hold is over.
+// verdict shows a verdict, with its sound, until hold is over. Without the daemon it
+// shows none: the answer to a typed code may outlive the connection.
 export function verdict(view) {
+  if (!calm) return;
   clearTimeout(hold);
   shown = view;
   draw(view);
