@@ -37,7 +37,7 @@ type State struct {
 	// Title is the gate, Scanner the only one shown.
 	Title   string `json:"title"`
 	Scanner string `json:"scanner"`
-	// Bar is gate, link, outbox, list, clock, scanners: always visible.
+	// Bar is gate, link, outbox, list, scanners: always visible, with the [Speaker.Clock].
 	Bar []Part `json:"bar"`
 	// Counts are the shift's.
 	Counts []Label `json:"counts"`
@@ -144,4 +144,13 @@ func (s Speaker) counts(st control.Status) []Label {
 		inside += e.Inside
 	}
 	return append(counts, Label{w.CountInside, strconv.Itoa(inside)})
+}
+
+// Clock is the part of the bar that shows the venue's time, as true as the daemon
+// knows it. now is the device's own.
+func (s Speaker) Clock(st control.ClockStatus, now time.Time) Part {
+	if off := st.OffsetMS; off != nil {
+		now = now.Add(time.Duration(*off) * time.Millisecond)
+	}
+	return Part{s.seconds(now), Plain}
 }

@@ -92,10 +92,17 @@ function draw(view) {
   word.style.setProperty("--letters", longest);
   word.style.setProperty("--lines", view.word.trim().split(/\s+/).length);
   word.style.setProperty("--all", Math.max(4, [...view.word].length));
+  element("lane").textContent = lane(view);
   element("why").textContent = view.why;
   element("do").textContent = view.do;
   labels(element("ticket"), view.ticket || []);
   element("marks").replaceChildren(...(view.marks || []).map((mark) => item("li", mark)));
+}
+
+// lane says whose verdict it is, where it could be another one's: nobody must take the
+// next lane's green for their own.
+function lane(view) {
+  return view.seq && calm.scanners?.length > 1 && view.scanner !== calm.scanner ? view.scanner : "";
 }
 
 // bar shows what must always be seen; without a daemon nothing is known.
@@ -121,7 +128,7 @@ function labels(list, values) {
 
 // say is one announcement, also when it is the same as the one before.
 function say(view) {
-  const text = [view.word, view.why, view.do].filter(Boolean).join(" · ");
+  const text = [view.word, lane(view), view.why, view.do].filter(Boolean).join(" · ");
   element("say").replaceChildren(item("p", text));
 }
 
