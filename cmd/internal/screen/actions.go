@@ -12,6 +12,9 @@ import (
 const (
 	// lastScans is how many a page lists.
 	lastScans = 20
+	// readBack is how many records are read for them: other lanes' and clerical ones
+	// lie between.
+	readBack = 20 * lastScans
 	// maxBody bounds a request, in bytes: room for a code too long to be read, each
 	// byte of it escaped.
 	maxBody = 32 << 10
@@ -93,7 +96,7 @@ func (a *app) undo(w http.ResponseWriter, r *http.Request) (any, error) {
 // scans lists the last scans, newest first, without names and seats: a list stays
 // longer on the screen than a verdict.
 func (a *app) scans(_ http.ResponseWriter, r *http.Request) (any, error) {
-	events, err := a.house.Newest(r.Context(), 2*lastScans, 0)
+	events, err := a.house.Newest(r.Context(), readBack, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -106,6 +109,7 @@ func (a *app) scans(_ http.ResponseWriter, r *http.Request) (any, error) {
 		if len(views) == lastScans || !Shown(e) || !of(e, name) {
 			continue
 		}
+		e.Detail = "" // the vendor's own words may name somebody
 		v := a.speaker.Event(e)
 		v.Ticket = []Label{}
 		if done[e.Seq] {
