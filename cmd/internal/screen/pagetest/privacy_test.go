@@ -57,6 +57,12 @@ func TestNamesLeaveWithTheVerdict(t *testing.T) {
 	tab.Wait(`document.querySelector("#search").value === ""`)
 	nothingOf(t, tab, person...)
 	nothingOf(t, tab, "ada palmer")
+
+	// A name that nobody has is somebody's, too.
+	tab.Press("Jo Smith" + kb.Enter)
+	tab.Wait(`document.querySelector("#search").value === ""`)
+	g.wasAskedFor(t, "find Jo Smith")
+	nothingOf(t, tab, "Jo Smith")
 }
 
 // TestPageOfOneScanner shows its events and nobody else's, in lists too, and what is
