@@ -9,6 +9,7 @@ let holdTime = 5000; // the state tells the configured one
 let hold = 0;
 let calm = null; // the state shown without a verdict; null: the daemon is lost
 let shown = null; // the verdict shown
+let waiting = null; // a conflict, until the verdict shown is over
 const listeners = [];
 
 // onChange calls when another thing is shown, with the verdict or null.
@@ -25,6 +26,11 @@ export function holding() {
 // shows none: the answer to a typed code may outlive the connection.
 export function verdict(view) {
   if (!calm) return;
+  if (view.kind === "conflict" && shown && shown.kind !== "conflict") {
+    // It is about somebody who went in long ago, not about who stands here now.
+    waiting = view;
+    return;
+  }
   clearTimeout(hold);
   shown = view;
   draw(view);
@@ -52,6 +58,7 @@ export function lost() {
   clearTimeout(hold);
   const before = shown || calm;
   shown = null;
+  waiting = null;
   calm = null;
   const view = { kind: "lost", shape: "gap", word: surface.dataset.lostWord, why: surface.dataset.lostWhy, do: surface.dataset.lostDo };
   draw(view);
@@ -70,6 +77,9 @@ function rest() {
   element("say").replaceChildren(); // nobody must read an old verdict there
   if (calm) draw(calm);
   tell();
+  const next = waiting;
+  waiting = null;
+  if (next) verdict(next);
 }
 
 function tell() {
@@ -96,7 +106,9 @@ function draw(view) {
   element("why").textContent = view.why;
   element("do").textContent = view.do;
   labels(element("ticket"), view.ticket || []);
-  element("marks").replaceChildren(...(view.marks || []).map((mark) => item("li", mark)));
+  // A conflict is told long after its scan: which one, nobody could say without.
+  const marks = [...(view.marks || []), ...(view.kind === "conflict" ? [view.code] : [])];
+  element("marks").replaceChildren(...marks.map((mark) => item("li", mark)));
 }
 
 // lane says whose verdict it is, where it could be another one's: nobody must take the
