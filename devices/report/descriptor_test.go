@@ -243,6 +243,19 @@ func TestBrokenDescriptors(t *testing.T) {
 	}
 }
 
+// TestAWholePageOfUsages: many keyboards of dongles have a second report for keys such
+// as volume, which claims every usage of its page. Their descriptor is as good as any.
+func TestAWholePageOfUsages(t *testing.T) {
+	d, err := Parse(unhex(t, keyboardWithID+" 05 0C 09 01 A1 01 85 05 15 00 26 FF 7F 19 00 2A FF FF 75 10 95 01 81 00 C0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, ok := d.Keyboard()
+	if !ok || k.ID() != 3 {
+		t.Fatalf("keyboard with the report ID %d, found: %v; want 3", k.ID(), ok)
+	}
+}
+
 // TestForeignBytes: neither a descriptor nor a report can do more than give
 // codes.
 func TestForeignBytes(t *testing.T) {
