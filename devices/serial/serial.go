@@ -14,7 +14,9 @@
 //   - A break on the line (a scanner losing power) would read as a NUL.
 //
 // Port names under /dev/serial/by-id stay with the scanner over replugging; they
-// are resolved at each opening and never remembered.
+// are resolved at each opening and never remembered. A numbered one, such as
+// /dev/ttyACM0, goes to whatever is plugged in next: what is not the same model with
+// the same serial number is not read. Two that are the same cannot be told apart so.
 //
 // # Protocols
 //
@@ -73,6 +75,7 @@
 package serial
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -134,6 +137,11 @@ type Driver struct {
 	// suffix is what is known of the scanner's terminator, however often it is
 	// plugged in again.
 	suffix *report.Suffix
+	// root is where sys and dev are: "/" on a device.
+	root string
+	// was is what stood behind the numbered port when it was first opened; empty: not
+	// yet.
+	was string
 	// head and tap take a recording; nil: none is made.
 	head func(key, value string)
 	tap  func(raw []byte)
@@ -158,7 +166,7 @@ func New(cfg Config) (*Driver, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	return &Driver{cfg: cfg, suffix: report.NewSuffix(cfg.Suffix)}, nil
+	return &Driver{cfg: cfg, suffix: report.NewSuffix(cfg.Suffix), root: "/"}, nil
 }
 
 // Source is the configured port: two scanners must not share one.
@@ -170,10 +178,16 @@ func (d *Driver) Open(ctx context.Context) (scanner.Device, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	behind, err := d.numbered()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", d.cfg.Port, err)
+	}
 	p, err := open(d.cfg, d.suffix)
 	if err != nil {
 		return nil, explain(d.cfg.Port, err)
 	}
+	// Only now: what could not be opened may have been another device.
+	d.was = cmp.Or(d.was, behind)
 	if p.tap = d.tap; p.tap != nil {
 		d.head("Transport", fmt.Sprintf("serial at %d bit/s, recorded", d.cfg.Baud))
 		d.head("Protocol", d.cfg.Protocol)
