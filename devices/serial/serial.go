@@ -29,7 +29,8 @@
 // the rest of it. Under protocol ssi they come in the packets of Zebra's Simple Serial
 // Interface, with checksums: a broken packet is asked for again, a code that was
 // sent again because our acknowledgement got lost is not read twice, and long codes
-// are put together from their segments. A code cut off by unplugging is dropped; of
+// are put together from their segments. A code cut off by unplugging, or under way
+// when the port is opened, is dropped; of
 // one whose rest does not come, or does not come whole, the gate is given a mark
 // that it refuses as unreadable.
 //
@@ -182,7 +183,7 @@ func (d *Driver) Open(ctx context.Context) (scanner.Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", d.cfg.Port, err)
 	}
-	p, err := open(d.cfg, d.suffix)
+	p, err := open(ctx, d.cfg, d.suffix)
 	if err != nil {
 		return nil, explain(d.cfg.Port, err)
 	}
