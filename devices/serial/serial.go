@@ -67,7 +67,9 @@
 // 0 or 1 and the next two are exactly the length of what follows, after four. Codes in
 // segments always state their length, and each segment is acknowledged by
 // MULTIPACKET_ACK; its number tells one that is sent again. A segment shorter than 255
-// bytes is the last one.
+// bytes is the last one. A DECODE_DATA that says that it goes on (bit 1 of its status) is
+// a part of a code, and the next one too: together they are unreadable, since nothing
+// public tells how they join.
 //
 // Beep codes are those of the Simple Serial Interface Programmer's Guide (72E-40451),
 // commands and answers of Honeywell those of the Xenon/Granit user's guide (Host ACK
