@@ -95,13 +95,17 @@ func (w *world) silence(ctx context.Context) error {
 	var want []string
 	for _, name := range []string{"wedge", "engine"} {
 		l := w.lanes[slices.IndexFunc(w.lanes, func(l *lane) bool { return l.name == name })]
-		if err := errors.Join(l.body.pull(ctx), l.body.plug(ctx)); err != nil {
+		link := "/dev/input/by-id/*" + l.serial + "-event-kbd"
+		if err := l.body.pull(ctx); err != nil {
 			return err
 		}
-		if err := until(ctx, settle, func() error {
-			_, err := w.guest.sh(ctx, "test -e /dev/input/by-id/*"+l.serial+"-event-kbd")
+		if err := w.holds(ctx, "! test -e "+link); err != nil {
+			return fmt.Errorf("scanner %s is still there: %w", name, err)
+		}
+		if err := l.body.plug(ctx); err != nil {
 			return err
-		}); err != nil {
+		}
+		if err := w.holds(ctx, "test -e "+link); err != nil {
 			return fmt.Errorf("scanner %s is no keyboard of the kernel's: %w", name, err)
 		}
 		code := w.ticket()
@@ -115,6 +119,14 @@ func (w *world) silence(ctx context.Context) error {
 			return fmt.Errorf("with usher stopped %q was typed into the console, want %q: this check cannot see typing", typed, want)
 		}
 		return nil
+	})
+}
+
+// holds waits until a shell's condition does.
+func (w *world) holds(ctx context.Context, condition string) error {
+	return until(ctx, settle, func() error {
+		_, err := w.guest.run(ctx, "sh", "-c", condition)
+		return err
 	})
 }
 
