@@ -197,6 +197,14 @@ func (p *port) read(ctx context.Context, codes chan<- string) error {
 		for _, code := range framed {
 			select {
 			case codes <- code:
+				p.Taken()
+				continue
+			default:
+			}
+			// What comes from now on waits in the kernel, which drops what is too much.
+			p.Dropped()
+			select {
+			case codes <- code:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
