@@ -107,23 +107,27 @@ func Configure(blocks []map[string]any, deps Deps) ([]Scanner, error) {
 			bearers[name]++
 		}
 	}
-	names, sources := map[string]bool{}, map[string]string{}
+	names := map[string]bool{}
+	var labels []string
 	for i, block := range blocks {
 		s, texts := configure(block, known)
 		label := "scanner " + s.Name
 		if s.Name == "" || bearers[s.Name] > 1 {
 			label = fmt.Sprintf("scanners[%d]", i)
 		}
+		labels = append(labels, label)
 		if s.Name != "" && names[s.Name] {
 			texts = append(texts, "name: given to two scanners")
 		}
 		names[s.Name] = true
-		if s.Opener != nil {
-			source := s.Driver + " " + s.Opener.Source()
-			if other, taken := sources[source]; taken {
-				texts = append(texts, fmt.Sprintf("%s: read by scanner %s already", s.Opener.Source(), other))
+		for before, other := range scanners {
+			if s.Opener == nil || other.Opener == nil {
+				continue
 			}
-			sources[source] = s.Name
+			if text := again(s, other, labels[before]); text != "" {
+				texts = append(texts, text)
+				break
+			}
 		}
 		for _, text := range texts {
 			faults = append(faults, fmt.Errorf("%s: %s", label, text))

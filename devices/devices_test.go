@@ -87,13 +87,13 @@ func TestConfigureNamesEveryFault(t *testing.T) {
 	}{
 		"unknown key": {
 			`- { name: lane-1, driver: serial, prot: /dev/ttyUSB0, port: /dev/ttyUSB1 }`,
-			[]string{"scanner lane-1: prot: unknown key; known here: baud, dtr, feedback, idle, port, protocol, rts"},
+			[]string{"scanner lane-1: prot: unknown key; known here: baud, dtr, feedback, idle, port, protocol, rts, suffix"},
 		},
 		"several at once": {
 			`- { name: lane-1, driver: serial, speed: 9600, baud: 12, idle: 5ms, direction: in }`,
 			[]string{
 				`scanner lane-1: direction: "in" is neither entry nor exit`,
-				"scanner lane-1: speed: unknown key; known here: baud, dtr, feedback, idle, port, protocol, rts",
+				"scanner lane-1: speed: unknown key; known here: baud, dtr, feedback, idle, port, protocol, rts, suffix",
 				"scanner lane-1: port: missing; usher devices lists what is plugged in",
 				"scanner lane-1: baud: 12 is not between 50 and 4000000",
 				"scanner lane-1: idle: 5ms is not between 20ms and 2s",
@@ -147,7 +147,7 @@ func TestConfigureNamesEveryFault(t *testing.T) {
 		},
 		"letter case": {
 			`- { name: lane-1, driver: serial, Port: /dev/a, port: /dev/b }`,
-			[]string{"scanner lane-1: Port: unknown key; known here: baud, dtr, feedback, idle, port, protocol, rts"},
+			[]string{"scanner lane-1: Port: unknown key; known here: baud, dtr, feedback, idle, port, protocol, rts, suffix"},
 		},
 	}
 	for name, tt := range tests {

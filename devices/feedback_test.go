@@ -30,7 +30,7 @@ func TestTheScannerItselfShowsTheVerdict(t *testing.T) {
 	s := devices.NewSupervisor(scanners[0], new(tick), func(context.Context, scanner.Reading) (scanner.Outcome, bool) {
 		asked <- struct{}{}
 		return scanner.Outcome{Record: scanner.Record{Verdict: <-verdict}}, true
-	}, nil, slog.New(slog.DiscardHandler))
+	}, nil, nil, slog.New(slog.DiscardHandler))
 	defer start(t, s)()
 	for s.Status().State != devices.Connected {
 		time.Sleep(time.Millisecond)

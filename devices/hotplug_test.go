@@ -87,7 +87,7 @@ func TestAScannerThatComesIsOpenedAsSoonAsUdevAllows(t *testing.T) {
 		var opened time.Time
 		const away, udev = 10 * time.Minute, 300 * time.Millisecond
 		came := time.Now().Add(away)
-		s := NewSupervisor(Scanner{Opener: absent{came.Add(udev), &opened}}, nil, nil, h, slog.New(slog.DiscardHandler))
+		s := NewSupervisor(Scanner{Opener: absent{came.Add(udev), &opened}}, nil, nil, h, nil, slog.New(slog.DiscardHandler))
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- s.Run(ctx) }()
@@ -127,7 +127,7 @@ func (b broken) Run(context.Context, func(string)) error {
 func TestAScannerThatFailsAtOnceIsNotOpenedForItsOwnEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, opens := NewHotplug(), 0
-		s := NewSupervisor(Scanner{Opener: broken{h, &opens}}, nil, nil, h, slog.New(slog.DiscardHandler))
+		s := NewSupervisor(Scanner{Opener: broken{h, &opens}}, nil, nil, h, nil, slog.New(slog.DiscardHandler))
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- s.Run(ctx) }()

@@ -75,6 +75,8 @@ type Supervisor struct {
 	judge   Judge
 	log     *slog.Logger
 	hotplug *Hotplug
+	claims  *Claims
+	first   *start
 
 	mu     sync.Mutex // guards what follows; never held across I/O
 	status Status
@@ -83,13 +85,20 @@ type Supervisor struct {
 }
 
 // NewSupervisor prepares a supervisor; Run starts it. Without hotplug (nil) a
-// scanner that comes back is found within two seconds.
-func NewSupervisor(s Scanner, clock scanner.Clock, judge Judge, hotplug *Hotplug, log *slog.Logger) *Supervisor {
+// scanner that comes back is found within two seconds. The claims are those of all
+// scanners of the process, whose supervisors are made in the order of the
+// configuration; nil: there is no other.
+func NewSupervisor(s Scanner, clock scanner.Clock, judge Judge, hotplug *Hotplug, claims *Claims, log *slog.Logger) *Supervisor {
 	if hotplug == nil {
 		hotplug = NewHotplug()
 	}
+	if claims == nil {
+		claims = NewClaims()
+	}
 	return &Supervisor{
 		hotplug: hotplug,
+		claims:  claims,
+		first:   claims.enter(),
 		scanner: s,
 		clock:   clock,
 		judge:   judge,
@@ -187,6 +196,13 @@ func (s *Supervisor) attempt(ctx context.Context, readings chan<- scanner.Readin
 			err = panicError{value: r, stack: debug.Stack()}
 		}
 	}()
+	s.first.wait(ctx)
+	release, err := s.claims.take(s.scanner)
+	s.first.done()
+	if err != nil {
+		return opened, err
+	}
+	defer release()
 	device, err := s.scanner.Opener.Open(ctx)
 	if err != nil {
 		return opened, err

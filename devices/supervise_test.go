@@ -69,7 +69,7 @@ func (l *lines) all() []string {
 func supervise(open func(context.Context) (scanner.Device, error), judge devices.Judge) (*devices.Supervisor, *lines) {
 	log := new(lines)
 	s := devices.Scanner{Name: "lane-1", Driver: "fake", Direction: scanner.Exit, Opener: fake{open}}
-	return devices.NewSupervisor(s, new(tick), judge, nil, slog.New(slog.NewTextHandler(log, nil))), log
+	return devices.NewSupervisor(s, new(tick), judge, nil, nil, slog.New(slog.NewTextHandler(log, nil))), log
 }
 
 // judging makes a judge that has no verdict on what takes the readings.
@@ -327,7 +327,7 @@ func TestAFeedOutlivesAFileUnderItsName(t *testing.T) {
 	}
 	readings, log := make(chan scanner.Reading, 16), new(lines)
 	judge := judging(func(_ context.Context, r scanner.Reading) { readings <- r })
-	s := devices.NewSupervisor(scanners[0], new(tick), judge, nil, slog.New(slog.NewTextHandler(log, nil)))
+	s := devices.NewSupervisor(scanners[0], new(tick), judge, nil, nil, slog.New(slog.NewTextHandler(log, nil)))
 	defer start(t, s)()
 	wait := func(state devices.State) {
 		t.Helper()
@@ -388,7 +388,7 @@ func TestUnplugAndPlugAgain(t *testing.T) {
 	}
 	readings := make(chan scanner.Reading, 16)
 	judge := judging(func(_ context.Context, r scanner.Reading) { readings <- r })
-	s := devices.NewSupervisor(scanners[0], new(tick), judge, nil, slog.New(slog.DiscardHandler))
+	s := devices.NewSupervisor(scanners[0], new(tick), judge, nil, nil, slog.New(slog.DiscardHandler))
 	defer start(t, s)()
 
 	reach := func(state devices.State) time.Duration {
@@ -453,7 +453,7 @@ func TestStdinEnds(t *testing.T) {
 	}
 	readings := make(chan scanner.Reading, 16)
 	judge := judging(func(_ context.Context, r scanner.Reading) { readings <- r })
-	s := devices.NewSupervisor(scanners[0], new(tick), judge, nil, slog.New(slog.DiscardHandler))
+	s := devices.NewSupervisor(scanners[0], new(tick), judge, nil, nil, slog.New(slog.DiscardHandler))
 	defer start(t, s)()
 	_, err = io.WriteString(writer, "TICKET-1\nTICKET-2")
 	if err := errors.Join(err, writer.Close()); err != nil {

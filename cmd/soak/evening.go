@@ -119,7 +119,7 @@ func (w *world) lastCall(ctx context.Context) error {
 		return err
 	}
 	inside := map[string]bool{}
-	for _, r := range rows {
+	for _, r := range w.whole(rows) { // who entered before history gave way is not outside
 		if r.movement() {
 			inside[bare(r.Code)] = true
 		}

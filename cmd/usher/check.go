@@ -59,20 +59,25 @@ func serviceUser() (*syscall.Credential, bool) {
 	if err != nil {
 		return nil, false
 	}
-	cred := &syscall.Credential{}
-	for text, id := range map[string]*uint32{u.Uid: &cred.Uid, u.Gid: &cred.Gid} {
-		n, err := strconv.ParseUint(text, 10, 32)
-		if err != nil {
-			return nil, false
-		}
-		*id = uint32(n)
+	cred, err := credential(u, groups)
+	return cred, err == nil && cred.Uid != 0
+}
+
+// credential is what a process of that user has. A system user often has the same
+// number as its group.
+func credential(u *user.User, groups []string) (*syscall.Credential, error) {
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
+	if err := errors.Join(err, err2); err != nil {
+		return nil, err
 	}
+	cred := &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	for _, text := range groups {
 		if n, err := strconv.ParseUint(text, 10, 32); err == nil {
 			cred.Groups = append(cred.Groups, uint32(n))
 		}
 	}
-	return cred, true
+	return cred, nil
 }
 
 // runAs runs this same command as the other user.

@@ -41,6 +41,7 @@ type usherd struct {
 
 	clock    *clock.Clock
 	hotplug  *devices.Hotplug
+	claims   *devices.Claims
 	identity identity.Identity
 	journal  *journal.Journal
 	tickets  *cache.Store
@@ -61,7 +62,7 @@ func runDaemon(ctx context.Context, configPath string, stderr io.Writer) (err er
 	if cfg == nil {
 		return faults
 	}
-	d := &usherd{configPath: configPath, level: new(slog.LevelVar), hotplug: devices.NewHotplug()}
+	d := &usherd{configPath: configPath, level: new(slog.LevelVar), hotplug: devices.NewHotplug(), claims: devices.NewClaims()}
 	d.log = newLogger(stderr, cfg.Log, d.level)
 	log.SetFlags(0)
 	log.SetOutput(libraryLog{d.log})
@@ -320,7 +321,7 @@ func (d *usherd) superviseLanes(s, old *setup) {
 	for i, sc := range s.scanners {
 		sup := running[lanePrint(s.cfg, i)]
 		if sup == nil {
-			sup = devices.NewSupervisor(sc, d.clock, judge, d.hotplug, d.log.With("room", "devices"))
+			sup = devices.NewSupervisor(sc, d.clock, judge, d.hotplug, d.claims, d.log.With("room", "devices"))
 		}
 		s.lanes = append(s.lanes, sup)
 	}

@@ -18,6 +18,7 @@ import (
 	"usher/cache/seal"
 	"usher/cmd/internal/control"
 	"usher/configs"
+	"usher/devices"
 	"usher/devices/host"
 	"usher/scanner"
 	"usher/sync/clock"
@@ -219,10 +220,13 @@ func inspectScanners(ctx context.Context, f *findings, cfg *configs.Config, stat
 	if status != nil {
 		for _, s := range status.Scanners {
 			running[s.Name] = true
-			if s.State == control.ScannerConnected {
-				f.add("scanner "+s.Name, gradeOK, "connected, %d scans since start", s.Scans)
-			} else {
+			switch {
+			case s.State != control.ScannerConnected:
 				f.add("scanner "+s.Name, gradeFail, "%s: %s", s.State, s.Detail)
+			case s.Detail != "":
+				f.add("scanner "+s.Name, gradeWarn, "connected, %d scans since start, but %s", s.Scans, s.Detail)
+			default:
+				f.add("scanner "+s.Name, gradeOK, "connected, %d scans since start", s.Scans)
 			}
 		}
 	}
@@ -231,8 +235,13 @@ func inspectScanners(ctx context.Context, f *findings, cfg *configs.Config, stat
 		f.add("scanners", gradeFail, "%v", err)
 		return
 	}
+	twice := devices.Twice(scanners) // before any is opened, which hides others
 	for _, s := range scanners {
 		if running[s.Name] {
+			continue
+		}
+		if err := twice[s.Name]; err != nil {
+			f.add("scanner "+s.Name, gradeFail, "%v", err)
 			continue
 		}
 		if s.Driver == "feed" {

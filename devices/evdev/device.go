@@ -52,7 +52,7 @@ type device struct {
 	spoilt bool
 }
 
-func newDevice(name string, file *os.File, layout *keymap.Layout, idle time.Duration) (*device, error) {
+func newDevice(name string, file *os.File, layout *keymap.Layout, frames report.Framer) (*device, error) {
 	probe, err := file.SyscallConn()
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func newDevice(name string, file *os.File, layout *keymap.Layout, idle time.Dura
 	return &device{
 		name: name, file: file, probe: probe, layout: layout,
 		keys:   newKeys(layout),
-		frames: report.Framer{Idle: idle, Keyboard: true},
+		frames: frames,
 		tester: keymap.NewTester(layout),
 	}, nil
 }
@@ -215,6 +215,7 @@ func (d *device) hand(codes chan<- string, framed []string) {
 			d.Dropped()
 		}
 	}
+	d.Unended(d.frames.Suffix.Missing())
 }
 
 func (d *device) gone(err error) error {

@@ -12,7 +12,10 @@
 //
 // # Settings of the scanners
 //
-// Keyboard mode, the country of the configured layout, a suffix of Enter. Not the
+// Keyboard mode, the country of the configured layout, a suffix of Enter or Tab, and
+// suffix: enter, so that a code is waited for that the radio holds up; or suffix:
+// none. With auto, which learns it, this holds from the second code on (see package
+// hid). Not the
 // mode that types characters as Alt and a number: the kernel's input core drops
 // a digit that one report names twice. Numbers that lost one become unreadable
 // where that can be told; driver hid reads them all.
@@ -49,15 +52,23 @@ type Config struct {
 	Layout string `mapstructure:"layout"`
 	// Idle is the silence that ends a code without terminator, 20 ms to 2 s.
 	Idle time.Duration `mapstructure:"idle"`
+	// Suffix tells whether the scanner ends its codes by Enter or Tab: enter, none, or
+	// auto, which learns it. Where it does, a code that is held up is waited for.
+	Suffix string `mapstructure:"suffix"`
 }
 
 // Defaults is the configuration that a scanner's block starts from.
-func Defaults() Config { return Config{Layout: "us", Idle: 150 * time.Millisecond} }
+func Defaults() Config {
+	return Config{Layout: "us", Idle: 150 * time.Millisecond, Suffix: report.SuffixAuto}
+}
 
 // Driver opens one configured scanner.
 type Driver struct {
 	cfg    Config
 	layout *keymap.Layout
+	// suffix is what is known of the scanner's terminator, however often it is
+	// plugged in or paired again.
+	suffix *report.Suffix
 	// root is where sys and dev are: "/" on a device.
 	root string
 	// was is what the numbered node was when it was first grabbed; empty: not yet.
@@ -87,11 +98,11 @@ func New(cfg Config) (*Driver, error) {
 	if err != nil {
 		fault("layout: %w", err)
 	}
-	faults = append(faults, report.CheckIdle(cfg.Idle))
+	faults = append(faults, report.CheckIdle(cfg.Idle), report.CheckSuffix(cfg.Suffix))
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	return &Driver{cfg: cfg, layout: layout, root: "/"}, nil
+	return &Driver{cfg: cfg, layout: layout, suffix: report.NewSuffix(cfg.Suffix), root: "/"}, nil
 }
 
 // Record has every read handed on, as events without their times (type and
@@ -195,14 +206,26 @@ func (d *Driver) grab(node string) (*device, error) {
 	if err := prepare(fd); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	dev, err := newDevice(d.Source(), file, d.layout, d.cfg.Idle)
+	dev, err := d.device(file)
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	dev.queues = true
+	return dev, nil
+}
+
+// device prepares what reads the opened node.
+func (d *Driver) device(file *os.File) (*device, error) {
+	dev, err := newDevice(d.Source(), file, d.layout, report.Framer{Idle: d.cfg.Idle, Keyboard: true, Suffix: d.suffix})
+	if err != nil {
+		return nil, err
+	}
 	if dev.tap = d.tap; dev.tap != nil {
 		d.head("Transport", "evdev, recorded")
 		d.head("Layout", d.cfg.Layout)
+		if d.cfg.Suffix != report.SuffixAuto {
+			d.head("Suffix", d.cfg.Suffix)
+		}
 	}
 	return dev, nil
 }
@@ -241,7 +264,10 @@ func (d *Driver) explain(err error) error {
 	case unix.ENOENT, unix.ENXIO, unix.ENODEV:
 		return fmt.Errorf("%s: %w; is the scanner plugged in, or paired and awake?", source, errno)
 	case unix.EACCES, unix.EPERM:
-		return fmt.Errorf("%s: %w; add the service to group usher or install the udev rules", source, errno)
+		if node, ok := errors.AsType[*fs.PathError](err); ok && d.cfg.Path == "" {
+			source += ": " + node.Path
+		}
+		return fmt.Errorf("%s: %w; "+report.Denied, source, errno)
 	case unix.EBUSY:
 		return fmt.Errorf("%s: grabbed by another program; see: fuser -v %s: %w", source, source, errno)
 	case unix.ENOTTY, unix.EINVAL:

@@ -121,6 +121,9 @@ func TestMatch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := driver(t, root, func(c *Config) { c.Match = tt.match })
 			node, err := d.node()
+			if found, ok := d.Find(); ok != (tt.fault == "") || found.Event != tt.node {
+				t.Errorf("found %v %s, want %q", ok, found.Event, tt.node)
+			}
 			if tt.fault == "" {
 				if err != nil || node != filepath.Join(root, tt.node) {
 					t.Errorf("got %s, %v", node, err)
@@ -135,6 +138,28 @@ func TestMatch(t *testing.T) {
 				t.Errorf("%v counts as not plugged in: %v", err, !none)
 			}
 		})
+	}
+}
+
+func TestWhatAPathMeans(t *testing.T) {
+	root := fake(t, input{"Symbol Scanner", keyboardBits, "0003", "05e0", "by-id/usb-Symbol_Scanner-event-kbd"}, input{"Lid", lidBits, "0019", "0000", ""})
+	nodes, err := Plugged(root)
+	must(t, err)
+	for path, event := range map[string]string{
+		"/dev/input/by-id/usb-Symbol_Scanner-event-kbd": "/dev/input/event0",
+		"/dev/input//event0":                            "/dev/input/event0",
+		"/dev/input/event1":                             "/dev/input/event1",
+		"/dev/input/event7":                             "",
+	} {
+		d := driver(t, root, func(c *Config) { c.Path = path })
+		if found, ok := d.Find(); ok != (event != "") || found.Event != event {
+			t.Errorf("%s: found %v %s, want %q", path, ok, found.Event, event)
+		}
+		for _, n := range nodes {
+			if got := d.Means(n); got != (n.Event == event) {
+				t.Errorf("%s means %s: %v", path, n.Event, got)
+			}
+		}
 	}
 }
 
@@ -178,6 +203,11 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 		if !strings.Contains(err.Error(), tt.want) || !errors.Is(err, tt.err) {
 			t.Errorf("%v is explained as %v", tt.err, err)
 		}
+	}
+	matching := driver(t, "/", func(c *Config) { c.Match = "CT*" })
+	want := "match CT*: /dev/input/event7: permission denied; add the service to group usher or install the udev rules"
+	if err := matching.explain(&fs.PathError{Op: "open", Path: "/dev/input/event7", Err: unix.EACCES}); err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -241,7 +271,7 @@ func TestNewReportsEveryFault(t *testing.T) {
 		}
 	}
 	for _, cfg := range []Config{{Path: "/dev/x"}, {Match: "*Scanner*"}} {
-		cfg.Layout, cfg.Idle = "us", time.Second
+		cfg.Layout, cfg.Idle, cfg.Suffix = "us", time.Second, "none"
 		d, err := New(cfg)
 		must(t, err)
 		if got := d.Source(); got != cfg.Path && got != "match "+cfg.Match {

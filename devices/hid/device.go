@@ -35,6 +35,8 @@ type decoder interface {
 	// advice is what the last codes told of the scanner's settings; false: nothing
 	// new.
 	advice() (string, bool)
+	// unended tells that codes lack the terminator that is waited for.
+	unended() bool
 }
 
 // device is one opened scanner.
@@ -135,6 +137,7 @@ func (d *device) hand(codes chan<- string, framed []string) {
 	if advice, ok := d.decoder.advice(); ok {
 		d.Advise(advice)
 	}
+	d.Unended(d.decoder.unended())
 }
 
 // gone is any failure to read: the library knows no reasons.
@@ -158,10 +161,10 @@ type keyboardDecoder struct {
 	fresh bool
 }
 
-func newKeyboardDecoder(keys report.Keyboard, layout *keymap.Layout, idle time.Duration) *keyboardDecoder {
+func newKeyboardDecoder(keys report.Keyboard, layout *keymap.Layout, frames report.Framer) *keyboardDecoder {
 	return &keyboardDecoder{
 		keys: keys, layout: layout, boot: keymap.NewBoot(layout), tester: keymap.NewTester(layout),
-		frames: report.Framer{Idle: idle, Keyboard: true},
+		frames: frames,
 	}
 }
 
@@ -211,6 +214,8 @@ func (k *keyboardDecoder) advice() (string, bool) {
 	return k.text, fresh
 }
 
+func (k *keyboardDecoder) unended() bool { return k.frames.Suffix.Missing() }
+
 // tested takes the self-test out: it is for the installer, not for the gate.
 func (k *keyboardDecoder) tested(codes []string) []string {
 	var tickets []string
@@ -253,6 +258,7 @@ func (p *posDecoder) wait(at time.Time) time.Duration {
 
 func (p *posDecoder) silence() []string      { return p.parts.Silence() }
 func (p *posDecoder) advice() (string, bool) { return "", false }
+func (p *posDecoder) unended() bool          { return false }
 
 // guessDecoder reads a device that nothing describes: its first report tells
 // what it is.
@@ -288,3 +294,5 @@ func (g *guessDecoder) advice() (string, bool) {
 	}
 	return g.chosen.advice()
 }
+
+func (g *guessDecoder) unended() bool { return g.chosen != nil && g.chosen.unended() }

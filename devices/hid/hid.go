@@ -21,22 +21,32 @@
 // While a scanner is open here the kernel's own driver has let it go, so that a
 // ticket types nothing into a console. After a crash the interface stays without
 // a driver, and without a descriptor, until it is plugged in again; it can be
-// opened here all the same, and its first report tells what it is.
+// opened here all the same, and its first report tells what it is. An interface that
+// was plugged in this moment looks the same: it is waited for, up to a second.
 //
 // # Settings of the scanners
 //
 // Scan the maker's code for the mode, then a suffix of CR or Enter:
 //
-//	family                        mode to choose                          driver
-//	Honeywell Xenon, Voyager,     USB HID bar code scanner (HID POS)      hid
-//	  Granit, Genesis             or USB serial (CDC-ACM)                 serial
-//	Zebra, Symbol DS and LI       USB CDC host or simple COM emulation    serial
-//	                              or HID keyboard emulation               hid
-//	Datalogic Gryphon, QuickScan  USB-COM, or USB keyboard                serial, hid
-//	Newland HR, NLS               USB HID POS, or USB CDC                 hid, serial
-//	Access-IS LSR, ATR            USB HID, or USB CDC                     hid, serial
-//	Intermec, CipherLab, Mindeo   USB virtual COM, or USB keyboard        serial, hid
-//	built-in engines, Bluetooth   keyboard                                evdev
+//	family                        mode to choose                          driver       suffix
+//	Honeywell Xenon, Voyager,     USB HID bar code scanner (HID POS)      hid          not needed
+//	  Granit, Genesis             or USB serial (CDC-ACM)                 serial       auto
+//	Zebra, Symbol DS and LI       USB CDC host or simple COM emulation    serial       auto
+//	                              or HID keyboard emulation               hid          auto
+//	Datalogic Gryphon, QuickScan  USB-COM, or USB keyboard                serial, hid  auto
+//	Newland HR, NLS               USB HID POS, or USB CDC                 hid, serial  auto
+//	Access-IS LSR, ATR            USB HID, or USB CDC                     hid, serial  auto
+//	Intermec, CipherLab, Mindeo   USB virtual COM, or USB keyboard        serial, hid  auto
+//	built-in engines, Bluetooth   keyboard                                evdev        enter
+//	any that can have no suffix   keyboard                                any          none
+//
+// The key suffix tells whether the scanner ends its codes. With auto that is learnt
+// from the first code that it did end, unlearnt from two in a row that came without,
+// and kept while usher runs, however often the scanner is plugged in. A code that is
+// held up on the way from such a scanner is waited for, 2 s from one character to the
+// next, and unreadable after that, as is what may be the rest of it: half a code may
+// be another ticket's. With enter this holds from the first code on. With none, and
+// before anything is learnt, a silence of idle ends a code, be it in its middle.
 //
 // IBM/OEM (SurePOS), SNAPI and SSI over USB are modes that no general program
 // reads: choose another. In keyboard mode set the scanner's country to the layout
@@ -89,15 +99,24 @@ type Config struct {
 	// Idle is the silence that ends a code which a keyboard scanner sends without
 	// a terminator, 20 ms to 2 s.
 	Idle time.Duration `mapstructure:"idle"`
+	// Suffix tells whether a keyboard scanner ends its codes by Enter or Tab: enter,
+	// none, or auto, which learns it. Where it does, a code that is held up is waited
+	// for.
+	Suffix string `mapstructure:"suffix"`
 }
 
 // Defaults is the configuration that a scanner's block starts from.
-func Defaults() Config { return Config{Interface: -1, Layout: "us", Idle: 150 * time.Millisecond} }
+func Defaults() Config {
+	return Config{Interface: -1, Layout: "us", Idle: 150 * time.Millisecond, Suffix: report.SuffixAuto}
+}
 
 // Driver opens one configured scanner.
 type Driver struct {
 	cfg    Config
 	layout *keymap.Layout
+	// suffix is what is known of the scanner's terminator, however often it is
+	// plugged in again.
+	suffix *report.Suffix
 	lib    library
 	// root is where sys and dev are: "/" on a device.
 	root string
@@ -137,11 +156,14 @@ func New(cfg Config) (*Driver, error) {
 	if err != nil {
 		fault("layout: %w", err)
 	}
-	faults = append(faults, report.CheckIdle(cfg.Idle))
+	faults = append(faults, report.CheckIdle(cfg.Idle), report.CheckSuffix(cfg.Suffix))
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	return &Driver{cfg: cfg, layout: layout, lib: karalabe{}, root: "/", seen: map[string][]byte{}, blank: map[string]time.Time{}}, nil
+	return &Driver{
+		cfg: cfg, layout: layout, suffix: report.NewSuffix(cfg.Suffix), lib: karalabe{}, root: "/",
+		seen: map[string][]byte{}, blank: map[string]time.Time{},
+	}, nil
 }
 
 func isID(id ID) bool { return id >= 0 && id <= 0xffff }

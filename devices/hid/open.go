@@ -185,7 +185,7 @@ func (d *Driver) explain(plugged []usbDevice, err error) error {
 			return fmt.Errorf("%w any more", notPlugged{})
 		}
 		if denied != nil {
-			return fmt.Errorf("%s: %w; add the service to group usher or install the udev rules", u.node, denied)
+			return fmt.Errorf("%s: %w; "+report.Denied, u.node, denied)
 		}
 	}
 	if errors.Is(err, errNone) {
@@ -217,6 +217,9 @@ func (d *Driver) describe(i usbInterface) {
 	if d.cfg.Mode != modeAuto {
 		d.head("Mode", d.cfg.Mode)
 	}
+	if d.cfg.Suffix != report.SuffixAuto {
+		d.head("Suffix", d.cfg.Suffix)
+	}
 }
 
 // device prepares what reads the opened scanner.
@@ -244,7 +247,7 @@ func (d *Driver) device(h handle, i usbInterface) *device {
 	if !ok {
 		keys = report.BootKeyboard()
 	}
-	keyboard := newKeyboardDecoder(keys, d.layout, d.cfg.Idle)
+	keyboard := newKeyboardDecoder(keys, d.layout, report.Framer{Idle: d.cfg.Idle, Keyboard: true, Suffix: d.suffix})
 	if mode != modeKeyboard {
 		dev.decoder = &guessDecoder{keyboard: keyboard, pos: pos}
 		return dev

@@ -127,9 +127,13 @@ func TestWhichInterfaceIsOpened(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBus(t)
 				b.plug(tt.plugged...)
-				opened, err := give(t, b.driverOf(tt.cfg))
+				driver := b.driverOf(tt.cfg)
+				if got := driver.Interface(); got != tt.path {
+					t.Errorf("would open %q, want %q", got, tt.path)
+				}
+				opened, err := give(t, driver)
 				if tt.fault != "" {
-					if err == nil || !strings.Contains(err.Error(), tt.fault) || !strings.HasPrefix(err.Error(), b.driverOf(tt.cfg).Source()+": ") {
+					if err == nil || !strings.Contains(err.Error(), tt.fault) || !strings.HasPrefix(err.Error(), driver.Source()+": ") {
 						t.Fatalf("got %v, want %q", err, tt.fault)
 					}
 					return
@@ -308,19 +312,19 @@ func TestPlugged(t *testing.T) {
 		t.Fatal(err)
 	}
 	type seen struct {
-		path, mode string
-		number     int
-		maker      bool
+		path, port, mode string
+		number           int
 	}
 	want := []seen{
-		{"/dev/bus/usb/001/004", "keyboard", 0, false},
-		{"/dev/bus/usb/001/007", "keyboard", 0, true},
-		{"/dev/bus/usb/001/007", "pos", 1, true},
-		{"/dev/bus/usb/001/008", "unknown", 0, true},
+		{"/dev/bus/usb/001/004", "1-4", ModeKeyboard, 0},
+		{"/dev/bus/usb/001/007", "1-2", ModeKeyboard, 0},
+		{"/dev/bus/usb/001/007", "1-2", ModePOS, 1},
+		{"/dev/bus/usb/001/008", "1-6", ModeUnknown, 0},
+		{"/dev/bus/usb/001/009", "1-5", ModeNone, 0}, // a serial port
 	}
 	var got []seen
 	for _, n := range nodes {
-		got = append(got, seen{n.Path, n.Mode, n.Interface, n.Maker})
+		got = append(got, seen{n.Path, n.Port, n.Mode, n.Interface})
 		if n.Label != "Maker Scanner[31m" {
 			t.Errorf("label %q", n.Label)
 		}

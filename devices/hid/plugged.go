@@ -2,16 +2,21 @@ package hid
 
 import (
 	"errors"
+	"path/filepath"
 	"slices"
 	"syscall"
 )
 
-// Node is a device on USB with a HID interface that types or reports codes.
+// Node is a HID interface on USB that types or reports codes, or a maker's scanner
+// that has none.
 type Node struct {
 	VendorID, ProductID int
 	Serial              string
+	// Port is where the device is plugged in, such as 1-2.
+	Port string
 	// Interface is its number, Mode what it is for: keyboard or pos; unknown where
-	// a program has it open, or a crashed one had, which hides what it is.
+	// a program has it open, or a crashed one had, which hides what it is; empty: a
+	// scanner that can be read in no way of this driver.
 	Interface int
 	Mode      string
 	// Label is what the device calls itself; may be empty.
@@ -20,24 +25,36 @@ type Node struct {
 	// may.
 	Path   string
 	Access error
-	// Maker says that the vendor id is of a maker of scanners.
-	Maker bool
 }
+
+// The modes of a Node.
+const (
+	ModeKeyboard = modeKeyboard
+	ModePOS      = modePOS
+	ModeUnknown  = modeUnknown
+	ModeNone     = modeAuto
+)
 
 // Plugged lists such devices under root ("/" on a device). It opens none.
 func Plugged(root string) ([]Node, error) {
 	devices, err := usbDevices(root)
 	var nodes []Node
 	for _, u := range devices {
+		node := Node{
+			VendorID: u.vendor, ProductID: u.product, Serial: u.serial, Label: u.label,
+			Port: filepath.Base(u.dir), Path: u.node, Access: access(root, u.node),
+		}
+		readable := false
 		for _, i := range u.interfaces() {
 			if i.mode() == modeAuto {
 				continue
 			}
-			nodes = append(nodes, Node{
-				VendorID: u.vendor, ProductID: u.product, Serial: u.serial,
-				Interface: i.number, Mode: i.mode(), Label: u.label,
-				Path: u.node, Access: access(root, u.node), Maker: Maker(u.vendor),
-			})
+			readable = true
+			node.Interface, node.Mode = i.number, i.mode()
+			nodes = append(nodes, node)
+		}
+		if !readable && Maker(u.vendor) != "" {
+			nodes = append(nodes, node)
 		}
 	}
 	slices.SortFunc(nodes, func(a, b Node) int {
@@ -60,10 +77,27 @@ func access(root, node string) error {
 	return err
 }
 
-// Maker tells whether a USB vendor id is of a maker of barcode scanners (usb.ids,
-// 2025-07-26): Honeywell and Metrologic, Hand Held Products, Zebra and Symbol,
-// Datalogic, Intermec, Newland, Youjie, Mindeo, Access-IS. The udev rules name
+// Maker gives the maker of barcode scanners that a USB vendor id is of (usb.ids,
+// 2025-07-26), as its manuals are called today; empty: of none. The udev rules name
 // the same.
-func Maker(vendor int) bool {
-	return slices.Contains([]int{0x0c2e, 0x0536, 0x05e0, 0x05f9, 0x080c, 0x067e, 0x1eab, 0x23d0, 0x27dd, 0x0db5}, vendor)
+func Maker(vendor int) string {
+	switch vendor {
+	case 0x0c2e, 0x0536: // Metrologic, Hand Held Products
+		return "Honeywell"
+	case 0x05e0: // Symbol
+		return "Zebra"
+	case 0x05f9, 0x080c: // PSC
+		return "Datalogic"
+	case 0x067e:
+		return "Intermec"
+	case 0x1eab:
+		return "Newland"
+	case 0x23d0:
+		return "Youjie"
+	case 0x27dd:
+		return "Mindeo"
+	case 0x0db5:
+		return "Access-IS"
+	}
+	return ""
 }

@@ -17,7 +17,7 @@ import (
 
 // TestWhatIsRecordedReplaysTheSame records each recording anew, through the driver.
 func TestWhatIsRecordedReplaysTheSame(t *testing.T) {
-	for _, name := range []string{"kbd-azerty", "kbd-alt", "pos-boarding", "pos-menu", "pos-undescribed"} {
+	for _, name := range []string{"kbd-azerty", "kbd-alt", "kbd-held-1", "pos-boarding", "pos-menu", "pos-undescribed"} {
 		t.Run(name, func(t *testing.T) {
 			log, err := devicetest.OpenLog(filepath.Join("testdata", name+".log"))
 			if err != nil {
@@ -27,6 +27,9 @@ func TestWhatIsRecordedReplaysTheSame(t *testing.T) {
 			cfg := config(0x05e0, 0x1200, mode(log.Headers["Mode"]))
 			if layout := log.Headers["Layout"]; layout != "" {
 				cfg.Layout = layout
+			}
+			if suffix := log.Headers["Suffix"]; suffix != "" {
+				cfg.Suffix = suffix
 			}
 			d := usb{port: "1-1", vendor: 0x05e0, product: 0x1200, num: 5, interfaces: []face{{log.Headers["Interface"], log.Headers["Descriptor"]}}}
 			bubble(t, func(t *testing.T, b *bus) {
@@ -64,7 +67,7 @@ func TestWhatIsRecordedReplaysTheSame(t *testing.T) {
 			want := map[string]string{
 				"Transport": "USB HID 05e0:1200, recorded", "Interface": log.Headers["Interface"], "Layout": cfg.Layout,
 			}
-			for _, key := range []string{"Descriptor", "Mode"} {
+			for _, key := range []string{"Descriptor", "Mode", "Suffix"} {
 				if text := log.Headers[key]; text != "" {
 					want[key] = strings.ReplaceAll(text, " ", "")
 				}

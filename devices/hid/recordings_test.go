@@ -76,6 +76,9 @@ func replay(t *testing.T, log devicetest.Log, timing func(time.Duration) time.Du
 	if layout := log.Headers["Layout"]; layout != "" {
 		cfg.Layout = layout
 	}
+	if suffix := log.Headers["Suffix"]; suffix != "" {
+		cfg.Suffix = suffix
+	}
 	d := usb{port: "1-1", vendor: 0x05e0, product: 0x1200, num: 5, interfaces: []face{{log.Headers["Interface"], log.Headers["Descriptor"]}}}
 	bubble(t, func(t *testing.T, b *bus) {
 		o := b.read(cfg, d, nil, nil)

@@ -131,7 +131,8 @@ func TestContract(t *testing.T) {
 		d := zebra("1-1", 5, "A")
 		b.plug(d)
 		return devicetest.Rig{
-			Opener: b.driverOf(us),
+			// A busy machine holds codes up, too.
+			Opener: b.driverOf(config(0x05e0, 0x1200, func(c *Config) { c.Suffix = report.SuffixEnter })),
 			// Every character is a key; the scanner is slow to be read at first.
 			Write: func(text []byte) error {
 				h := b.last()

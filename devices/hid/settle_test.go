@@ -49,6 +49,7 @@ func TestAnInterfaceThatComesLaterIsWaitedFor(t *testing.T) {
 		{"a keyboard without its driver", func(b *bus, d usb) { b.show(d, 0) }},
 		{"a keyboard", func(b *bus, d usb) { b.bind(d, 0) }},
 		{"the other one without its driver", func(b *bus, d usb) { b.show(d, 1) }},
+		{"its descriptor not read yet", func(b *bus, d usb) { b.write(d.driver(1)+"/report_descriptor", nil) }},
 		{"all", func(b *bus, d usb) { b.bind(d, 1) }},
 	}
 	for name, tt := range map[string]struct {
@@ -58,13 +59,13 @@ func TestAnInterfaceThatComesLaterIsWaitedFor(t *testing.T) {
 		from int
 		want string
 	}{
-		"keyboard and point of sale":         {[]face{keyboardFace, posFace}, config(0x0c2e, 0x0b81), 4, "1-2:1.1 pos"},
-		"keyboard and vendor page":           {[]face{keyboardFace, {plainClass, vendorPage}}, config(0x0c2e, 0x0b81), 4, "1-2:1.0 keyboard"},
+		"keyboard and point of sale":         {[]face{keyboardFace, posFace}, config(0x0c2e, 0x0b81), 5, "1-2:1.1 pos"},
+		"keyboard and vendor page":           {[]face{keyboardFace, {plainClass, vendorPage}}, config(0x0c2e, 0x0b81), 5, "1-2:1.0 keyboard"},
 		"numbered keyboard and mouse":        {[]face{{bootClass, numberedKeyboard}, {mouseClass, vendorPage}}, config(0x0c2e, 0x0b81), 3, "1-2:1.0 keyboard"},
 		"the keyboard, by number":            {[]face{keyboardFace, posFace}, config(0x0c2e, 0x0b81, number(0)), 2, "1-2:1.0 keyboard"},
-		"the point of sale, by number":       {[]face{keyboardFace, posFace}, config(0x0c2e, 0x0b81, number(1)), 4, "1-2:1.1 pos"},
-		"the point of sale, by mode":         {[]face{keyboardFace, posFace}, config(0x0c2e, 0x0b81, mode("pos")), 4, "1-2:1.1 pos"},
-		"vendor page first, then the reader": {[]face{{plainClass, vendorPage}, posFace}, config(0x0c2e, 0x0b81), 4, "1-2:1.1 pos"},
+		"the point of sale, by number":       {[]face{keyboardFace, posFace}, config(0x0c2e, 0x0b81, number(1)), 5, "1-2:1.1 pos"},
+		"the point of sale, by mode":         {[]face{keyboardFace, posFace}, config(0x0c2e, 0x0b81, mode("pos")), 5, "1-2:1.1 pos"},
+		"vendor page first, then the reader": {[]face{{plainClass, vendorPage}, posFace}, config(0x0c2e, 0x0b81), 5, "1-2:1.1 pos"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -86,7 +86,8 @@ func interfaceAt(dir string) (usbInterface, bool) {
 	i.mouse = boot && report.Attribute(dir, "bInterfaceProtocol") == mouse
 	files, _ := filepath.Glob(dir + "/*:*:*.*/report_descriptor") // the pattern is well-formed
 	for _, file := range files {
-		if raw, err := os.ReadFile(file); err == nil {
+		// It is empty until the kernel has read it.
+		if raw, err := os.ReadFile(file); err == nil && len(raw) > 0 {
 			i.raw = raw
 		}
 	}

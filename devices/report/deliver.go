@@ -43,6 +43,9 @@ func Interrupt(ctx context.Context, file *os.File) (end func()) {
 // Flooding is the advice after codes were dropped.
 const Flooding = "codes came faster than they can be judged and some were dropped; scan again, and look for a stuck trigger"
 
+// NoSuffix is the advice where a terminator is waited for that does not come.
+const NoSuffix = "its codes come without the Enter that is waited for; scan the maker's code for a suffix of Enter or CR, or set suffix: none"
+
 const (
 	// floodTold is how long after the last dropped code that is told.
 	floodTold = time.Minute
@@ -57,6 +60,8 @@ type Adviser struct {
 	text atomic.Pointer[string]
 	// dropped is when a code was last dropped; nil: it is over.
 	dropped atomic.Pointer[time.Time]
+	// unended: codes lack the terminator that is waited for.
+	unended atomic.Bool
 }
 
 // Advise replaces it; empty: there is none.
@@ -76,13 +81,20 @@ func (a *Adviser) Taken() {
 	}
 }
 
+// Unended tells whether the last codes lacked the terminator that is waited for.
+// NoSuffix is the advice while they do, where there is no other.
+func (a *Adviser) Unended(missing bool) { a.unended.Store(missing) }
+
 // Advice gives it. It implements scanner.Adviser.
 func (a *Adviser) Advice() string {
 	if last := a.dropped.Load(); last != nil && time.Since(*last) < floodTold {
 		return Flooding
 	}
-	if text := a.text.Load(); text != nil {
+	if text := a.text.Load(); text != nil && *text != "" {
 		return *text
+	}
+	if a.unended.Load() {
+		return NoSuffix
 	}
 	return ""
 }

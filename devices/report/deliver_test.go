@@ -54,3 +54,22 @@ func TestFloodingIsToldUntilItIsOver(t *testing.T) {
 		})
 	}
 }
+
+func TestAMissingSuffixIsToldWhereThereIsNoOtherAdvice(t *testing.T) {
+	var a Adviser
+	for i, s := range []struct {
+		do   func()
+		want string
+	}{
+		{func() { a.Unended(false) }, ""},
+		{func() { a.Unended(true) }, NoSuffix},
+		{func() { a.Advise("set layout: fr") }, "set layout: fr"},
+		{func() { a.Advise("") }, NoSuffix},
+		{a.Dropped, Flooding},
+		{func() { a.Unended(false) }, Flooding},
+	} {
+		if s.do(); a.Advice() != s.want {
+			t.Errorf("step %d: %q, want %q", i, a.Advice(), s.want)
+		}
+	}
+}

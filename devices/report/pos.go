@@ -104,6 +104,10 @@ type Assembler struct {
 	// parts: the code in hand goes on. over: it outgrew what is kept and was
 	// reported.
 	parts, over bool
+	// rest: the code in hand may be the rest of one that was given up, which began
+	// with head.
+	rest bool
+	head []byte
 }
 
 // NewAssembler starts with no code in hand.
@@ -112,6 +116,11 @@ func NewAssembler(layout POS) *Assembler { return &Assembler{layout: layout} }
 // Push takes a report and gives the codes that it completes: also one that was
 // cut off, marked so that the gate refuses it, where the report begins another.
 // Reports of other kinds, and the scanner's replies to commands, are none.
+//
+// No report tells whether it goes on a code, only whether another one will: the last
+// part of a code that was given up looks like a short code. What comes next with the
+// same symbology is marked, too, unless it begins as that code did and is the
+// ticket scanned again.
 func (a *Assembler) Push(at time.Time, report []byte) []string {
 	l := a.layout
 	if !l.Carries(report) {
@@ -127,6 +136,10 @@ func (a *Assembler) Push(at time.Time, report []byte) []string {
 	if a.parts && (symbology != a.symbology || at.Sub(a.last) > partWithin) {
 		codes = a.Silence()
 	}
+	if !a.parts {
+		a.rest = a.rest && symbology == a.symbology && !bytes.Equal(data, a.head)
+		a.head = append(a.head[:0], data...)
+	}
 	a.last, a.symbology = at, symbology
 	if !a.over {
 		a.kept = append(a.kept, data...)
@@ -138,10 +151,14 @@ func (a *Assembler) Push(at time.Time, report []byte) []string {
 	if a.parts = l.more.size > 0 && l.more.in(report) != 0; a.parts {
 		return codes
 	}
-	if len(a.kept) > 0 {
+	switch {
+	case len(a.kept) == 0:
+	case a.rest:
+		codes = append(codes, Cut(a.kept))
+	default:
 		codes = append(codes, string(a.kept))
 	}
-	a.kept, a.over = a.kept[:0], false
+	a.kept, a.over, a.rest = a.kept[:0], false, false
 	return codes
 }
 
@@ -162,14 +179,15 @@ func (a *Assembler) Silence() []string {
 	}
 	over := a.over
 	code := Cut(a.kept)
-	a.kept, a.parts, a.over = a.kept[:0], false, false
+	a.kept, a.parts, a.over, a.rest = a.kept[:0], false, false, true
 	if over {
 		return nil
 	}
 	return []string{code}
 }
 
-// read gives the AIM identifier and the data of a report.
+// read gives the AIM identifier and the data of a report, marked so that the gate
+// refuses the code where the report is shorter than it says.
 func (p POS) read(report []byte) (symbology string, data []byte) {
 	shift := p.shift(report)
 	var aim []byte
@@ -183,7 +201,11 @@ func (p POS) read(report []byte) (symbology string, data []byte) {
 	if p.length.size == 0 {
 		return string(aim), bytes.TrimRight(data, "\x00")
 	}
-	return string(aim), data[:min(int(p.length.in(report)), len(data))]
+	length := int(p.length.in(report))
+	if length > len(data) {
+		return string(aim), []byte(Cut(bytes.Clone(data))) // more was meant to come
+	}
+	return string(aim), data[:length]
 }
 
 // shift is how many bytes later than described the data begins.

@@ -110,12 +110,13 @@ func TestFeedbackComesAfterTheVerdict(t *testing.T) {
 					t.Errorf("got %q", got)
 				}
 				waitFor(t, "what is told before", func() bool { return ear.all() == tt.before })
-				time.Sleep(50 * time.Millisecond) // the measure: what is told while the verdict is not there
-				if got := ear.all(); got != tt.before {
-					t.Errorf("before the verdict: told %q, want %q", got, tt.before)
-				}
+				// Whatever were told between would stand before the verdict's own pattern,
+				// and nobody knows yet which one that will be.
 				device.(scanner.Signaller).Signal(signal)
-				waitFor(t, "feedback", func() bool { return strings.HasPrefix(ear.all(), tt.before+after) })
+				waitFor(t, "feedback", func() bool { return len(ear.all()) >= len(tt.before+after) })
+				if got := ear.all(); !strings.HasPrefix(got, tt.before+after) {
+					t.Errorf("told %q, want %q first", got, tt.before+after)
+				}
 			})
 		}
 	}
@@ -154,7 +155,8 @@ func TestALineThatTakesNothing(t *testing.T) {
 			case <-time.After(patience):
 				t.Fatal("Run does not end")
 			}
-			if took := time.Since(began); took > time.Second/2 {
+			// The kernel's own close would wait for 30 s.
+			if took := time.Since(began); took > 2*time.Second {
 				t.Errorf("Run took %v to end", took)
 			}
 			device.(scanner.Signaller).Signal(scanner.SignalAdmit) // after the end: nobody is told

@@ -26,6 +26,10 @@ const (
 	// backlog is how many codes may wait for a slow emit. Beyond it bytes stay in
 	// the kernel, whose flow control holds the scanner.
 	backlog = 64
+	// quiet is how long the line must be silent at the opening, longer than an
+	// adapter gathers bytes; stale bounds how long that is waited for.
+	quiet = 50 * time.Millisecond
+	stale = 500 * time.Millisecond
 )
 
 const (
@@ -46,6 +50,9 @@ type port struct {
 	probe syscall.RawConn // of side
 	// tap takes a recording; nil: none is made.
 	tap func(raw []byte)
+	// suffix is what is known of the scanner's terminator.
+	suffix *report.Suffix
+	report.Adviser
 }
 
 // framer makes codes of bytes, as [report.Framer] does.
@@ -55,7 +62,7 @@ type framer interface {
 	Silence() []string
 }
 
-func open(cfg Config) (*port, error) {
+func open(ctx context.Context, cfg Config, suffix *report.Suffix) (*port, error) {
 	node, err := filepath.EvalSymlinks(cfg.Port)
 	if err != nil {
 		return nil, err
@@ -64,14 +71,18 @@ func open(cfg Config) (*port, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &port{name: cfg.Port, frames: &report.Framer{Idle: cfg.Idle}, side: side}
+	p := &port{name: cfg.Port, frames: &report.Framer{Idle: cfg.Idle, Suffix: suffix}, side: side, suffix: suffix}
 	if cfg.Feedback != "" || cfg.Protocol == protocolSSI {
 		p.hand = newHand(feedbacks()[cfg.Feedback], p.write)
 	}
 	if cfg.Protocol == protocolSSI {
 		p.frames = &ssi{gap: cfg.Idle, answer: p.hand.answer, heard: p.hand.replied}
 	}
-	if err := p.setUp(node, cfg); err != nil {
+	err = p.setUp(node, cfg)
+	if err == nil {
+		err = p.quieten(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(err, p.close())
 	}
 	return p, nil
@@ -113,7 +124,21 @@ func (p *port) setUp(node string, cfg Config) error {
 			return err
 		}
 	}
-	// Half a scan from before may be waiting.
+	return nil
+}
+
+// quieten throws away what was scanned before anybody read it: a person got no
+// answer to that and will have scanned again. So it does with the rest of a code that
+// is under way, which may be another ticket's.
+func (p *port) quieten(ctx context.Context) error {
+	for began := time.Now(); time.Since(began) < stale; {
+		if err := p.line.Flush(); err != nil {
+			return err
+		}
+		if events, err := p.await(ctx, quiet); err != nil || events&unix.POLLIN == 0 {
+			return err
+		}
+	}
 	return p.line.Flush()
 }
 
@@ -168,7 +193,16 @@ func (p *port) read(ctx context.Context, codes chan<- string) error {
 		} else {
 			framed = frames.Silence()
 		}
+		p.Unended(p.suffix.Missing())
 		for _, code := range framed {
+			select {
+			case codes <- code:
+				p.Taken()
+				continue
+			default:
+			}
+			// What comes from now on waits in the kernel, which drops what is too much.
+			p.Dropped()
 			select {
 			case codes <- code:
 			case <-ctx.Done():

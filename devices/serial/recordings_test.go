@@ -70,61 +70,74 @@ func TestRecordings(t *testing.T) {
 }
 
 // replay sends a recording. Pauses below the idle time mean nothing, and are left
-// out; at a longer one the driver must find out by itself that a code has ended.
-// How many codes there are until then is what the framer says.
+// out; at one that ends a code the driver must find that out by itself. How many codes
+// there are until then is what the framer says. A longer pause is waited for only
+// where it must end none.
 func replay(t *testing.T, log devicetest.Log, cut func([]byte) [][]byte) []string {
 	t.Helper()
-	idle := serial.Defaults().Idle
 	pty := plug(t)
+	cfg := serial.Defaults()
+	cfg.Port = pty.Path()
+	if suffix := log.Headers["Suffix"]; suffix != "" {
+		cfg.Suffix = suffix
+	}
+	driver, err := serial.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
 	pulled, end := log.Headers["Ends"] == "unplugged", context.Canceled
 	if pulled {
 		end = scanner.ErrUnplugged
 	}
-	codes := readUntil(t, mustOpen(t, newDriver(t, pty.Path())), end)
-	oracle := report.Framer{Idle: idle}
+	codes := readUntil(t, mustOpen(t, driver), end)
+	oracle := report.Framer{Idle: cfg.Idle, Suffix: report.NewSuffix(cfg.Suffix)}
 	now := time.Unix(1e9, 0)
 	var got []string
 	due := 0
-	collect := func() {
-		for len(got) < due {
+	collect := func(framed []string) {
+		for due += len(framed); len(got) < due; {
 			got = append(got, next(t, codes))
 		}
 	}
 	var burst []byte
-	flush := func() {
+	send := func() {
 		if err := pty.WriteChunks(cut(burst)...); err != nil {
 			t.Fatal(err)
 		}
-		due += len(oracle.Push(now, burst))
-		goesOn := oracle.Wait(now) >= 0
-		ended := len(oracle.Silence())
-		due += ended
+		collect(oracle.Push(now, burst))
 		burst = nil
-		collect()
-		if goesOn && ended == 0 {
-			// Noise ends without a word: the pause itself must be long enough.
-			time.Sleep(4 * idle)
+	}
+	pause := func(d time.Duration) {
+		switch w := oracle.Wait(now); {
+		case w < 0:
+		case d < w:
+			time.Sleep(d) // the measure: the scanner is held up
+		default:
+			framed := oracle.Silence()
+			collect(framed)
+			if len(framed) == 0 {
+				// Noise ends without a word: the pause itself must be long enough.
+				time.Sleep(4 * w)
+			}
 		}
+		now = now.Add(d)
 	}
 	for i, r := range log.Reads {
-		if i > 0 && r.After >= idle {
-			flush()
+		if i > 0 && r.After >= cfg.Idle {
+			send()
+			pause(r.After)
 		}
 		burst = append(burst, r.Data...)
 	}
+	send()
 	if pulled {
 		// The scanner went away before the silence that would end a code.
-		if err := pty.WriteChunks(cut(burst)...); err != nil {
-			t.Fatal(err)
-		}
-		due += len(oracle.Push(now, burst))
-		collect()
 		if err := pty.Unplug(); err != nil {
 			t.Fatal(err)
 		}
 		return got
 	}
-	flush()
+	pause(time.Hour)
 	if len(codes) > 0 {
 		t.Errorf("emitted %q that nobody sent", <-codes)
 	}

@@ -14,16 +14,23 @@
 //   - A break on the line (a scanner losing power) would read as a NUL.
 //
 // Port names under /dev/serial/by-id stay with the scanner over replugging; they
-// are resolved at each opening and never remembered.
+// are resolved at each opening and never remembered. A numbered one, such as
+// /dev/ttyACM0, goes to whatever is plugged in next: what is not the same model with
+// the same serial number is not read. Two that are the same cannot be told apart so.
 //
 // # Protocols
 //
 // Under protocol lines, codes end at CR, LF, TAB, ETX or EOT, or where the line is
 // silent for the configured time, since suffixes differ by model and by
-// programming. Under protocol ssi they come in the packets of Zebra's Simple Serial
+// programming. The key suffix tells which: auto learns it and is right for nearly all,
+// enter is for a scanner that ends its codes from the first one on, none for one that
+// does not. A scanner that ends its codes is waited for when an adapter holds it up,
+// 2 s from one byte to the next; after that its code is unreadable, as is what may be
+// the rest of it. Under protocol ssi they come in the packets of Zebra's Simple Serial
 // Interface, with checksums: a broken packet is asked for again, a code that was
 // sent again because our acknowledgement got lost is not read twice, and long codes
-// are put together from their segments. A code cut off by unplugging is dropped; of
+// are put together from their segments. A code cut off by unplugging, or under way
+// when the port is opened, is dropped; of
 // one whose rest does not come, or does not come whole, the gate is given a mark
 // that it refuses as unreadable.
 //
@@ -60,7 +67,9 @@
 // 0 or 1 and the next two are exactly the length of what follows, after four. Codes in
 // segments always state their length, and each segment is acknowledged by
 // MULTIPACKET_ACK; its number tells one that is sent again. A segment shorter than 255
-// bytes is the last one.
+// bytes is the last one. A DECODE_DATA that says that it goes on (bit 1 of its status) is
+// a part of a code, and the next one too: together they are unreadable, since nothing
+// public tells how they join.
 //
 // Beep codes are those of the Simple Serial Interface Programmer's Guide (72E-40451),
 // commands and answers of Honeywell those of the Xenon/Granit user's guide (Host ACK
@@ -69,6 +78,7 @@
 package serial
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,12 +92,10 @@ import (
 // standardBaud is the factory setting, and a rate that the library knows.
 const standardBaud = 9600
 
-// The bounds of Config.Baud and Config.Idle.
+// The bounds of Config.Baud.
 const (
 	minBaud = 50
 	maxBaud = 4_000_000
-	minIdle = 20 * time.Millisecond
-	maxIdle = 2 * time.Second
 )
 
 // Config is what a scanner's block says to this driver.
@@ -99,6 +107,9 @@ type Config struct {
 	// Idle is the silence that ends a code without terminator, or breaks a packet
 	// off; 20 ms to 2 s.
 	Idle time.Duration `mapstructure:"idle"`
+	// Suffix tells whether the scanner ends its codes under protocol lines: enter (by
+	// CR or another terminator), none, or auto, which learns it.
+	Suffix string `mapstructure:"suffix"`
 	// Protocol is lines or ssi.
 	Protocol string `mapstructure:"protocol"`
 	// Feedback is the family of scanners that is told verdicts: honeywell, zebra,
@@ -117,12 +128,23 @@ const (
 
 // Defaults is the configuration that a scanner's block starts from.
 func Defaults() Config {
-	return Config{Baud: standardBaud, Idle: 80 * time.Millisecond, Protocol: protocolLines, DTR: true, RTS: true}
+	return Config{
+		Baud: standardBaud, Idle: 80 * time.Millisecond, Suffix: report.SuffixAuto,
+		Protocol: protocolLines, DTR: true, RTS: true,
+	}
 }
 
 // Driver opens one configured port.
 type Driver struct {
 	cfg Config
+	// suffix is what is known of the scanner's terminator, however often it is
+	// plugged in again.
+	suffix *report.Suffix
+	// root is where sys and dev are: "/" on a device.
+	root string
+	// was is what stood behind the numbered port when it was first opened; empty: not
+	// yet.
+	was string
 	// head and tap take a recording; nil: none is made.
 	head func(key, value string)
 	tap  func(raw []byte)
@@ -142,12 +164,12 @@ func New(cfg Config) (*Driver, error) {
 	if cfg.Baud < minBaud || cfg.Baud > maxBaud {
 		fault("baud: %d is not between %d and %d", cfg.Baud, minBaud, maxBaud)
 	}
-	faults = append(faults, report.CheckIdle(cfg.Idle))
+	faults = append(faults, report.CheckIdle(cfg.Idle), report.CheckSuffix(cfg.Suffix))
 	cfg.checkTalk(fault)
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	return &Driver{cfg: cfg}, nil
+	return &Driver{cfg: cfg, suffix: report.NewSuffix(cfg.Suffix), root: "/"}, nil
 }
 
 // Source is the configured port: two scanners must not share one.
@@ -159,14 +181,23 @@ func (d *Driver) Open(ctx context.Context) (scanner.Device, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	p, err := open(d.cfg)
+	behind, err := d.numbered()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", d.cfg.Port, err)
+	}
+	p, err := open(ctx, d.cfg, d.suffix)
 	if err != nil {
 		return nil, explain(d.cfg.Port, err)
 	}
+	// Only now: what could not be opened may have been another device.
+	d.was = cmp.Or(d.was, behind)
 	if p.tap = d.tap; p.tap != nil {
 		d.head("Transport", fmt.Sprintf("serial at %d bit/s, recorded", d.cfg.Baud))
 		d.head("Protocol", d.cfg.Protocol)
 		d.head("Idle", d.cfg.Idle.String())
+		if d.cfg.Suffix != report.SuffixAuto {
+			d.head("Suffix", d.cfg.Suffix)
+		}
 	}
 	return p, nil
 }
@@ -178,11 +209,14 @@ func (d *Driver) Record(head func(key, value string), read func(raw []byte)) {
 	d.head, d.tap = head, read
 }
 
-// checkTalk finds a protocol that is none, and feedback that it cannot carry.
+// checkTalk finds a protocol that is none, and what it cannot carry.
 func (c Config) checkTalk(fault func(format string, args ...any)) {
 	if c.Protocol != protocolLines && c.Protocol != protocolSSI {
 		fault("protocol: %q is none; one of %s, %s", c.Protocol, protocolLines, protocolSSI)
 		return
+	}
+	if c.Protocol == protocolSSI && c.Suffix != report.SuffixAuto {
+		fault("suffix: means nothing over protocol: ssi, whose packets say where they end; leave it out")
 	}
 	switch c.Feedback {
 	case "":

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"usher/devices/devicetest"
+	"usher/devices/report"
 	"usher/devices/serial"
 	"usher/scanner"
 )
@@ -116,8 +117,14 @@ func TestContract(t *testing.T) {
 	codes := []string{"]d2010950600013435217150331\x1d10ABC123\x1d21SER9", "SECOND-2", "THIRD-3"}
 	devicetest.Contract(t, func(t *testing.T) devicetest.Rig {
 		pty := plug(t)
+		cfg := serial.Defaults()
+		cfg.Port, cfg.Suffix = pty.Path(), report.SuffixEnter // a busy machine holds codes up, too
+		driver, err := serial.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
 		return devicetest.Rig{
-			Opener: newDriver(t, pty.Path()),
+			Opener: driver,
 			Write:  func(b []byte) error { return pty.WriteChunks(b) },
 			Unplug: pty.Unplug,
 		}
@@ -202,6 +209,27 @@ func TestSlowEmitLosesNothing(t *testing.T) {
 			t.Fatalf("code %d is %q, want %q", i, code, want)
 		}
 	}
+}
+
+// TestAFloodIsTold: more codes than are judged, as of a stuck trigger.
+func TestAFloodIsTold(t *testing.T) {
+	pty := plug(t)
+	device := mustOpen(t, newDriver(t, pty.Path()))
+	ctx, cancel := context.WithCancel(t.Context())
+	judged, ended := make(chan struct{}), make(chan error, 1)
+	go func() { ended <- device.Run(ctx, func(string) { <-judged }) }()
+	defer func() {
+		cancel()
+		close(judged)
+		<-ended
+	}()
+	advice := device.(scanner.Adviser).Advice
+	send(t, pty, strings.Repeat("TICKET\r", 10))
+	if got := advice(); got != "" {
+		t.Errorf("ten codes that wait: advice %q", got)
+	}
+	send(t, pty, strings.Repeat("TICKET\r", 100))
+	waitFor(t, "the advice", func() bool { return advice() == report.Flooding })
 }
 
 func TestHalfAScanFromBeforeIsDropped(t *testing.T) {
@@ -376,7 +404,7 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 }
 
 func TestNewReportsEveryFault(t *testing.T) {
-	_, err := serial.New(serial.Config{Port: "ttyUSB0", Baud: 12, Idle: time.Minute, Protocol: "usb"})
+	_, err := serial.New(serial.Config{Port: "ttyUSB0", Baud: 12, Idle: time.Minute, Suffix: "cr", Protocol: "usb"})
 	if err == nil {
 		t.Fatal("no fault found")
 	}
@@ -385,6 +413,7 @@ func TestNewReportsEveryFault(t *testing.T) {
 		"baud: 12 is not between 50 and 4000000",
 		`protocol: "usb" is none; one of lines, ssi`,
 		"idle: 1m0s is not between 20ms and 2s",
+		`suffix: "cr" is none of auto, enter, none`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in:\n%v", want, err)

@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"usher/devices/report"
 )
 
 // errNotSerial is returned for a node that is no terminal line.
@@ -151,7 +153,7 @@ func explain(port string, err error) error {
 	case unix.ENOENT, unix.ENXIO, unix.ENODEV:
 		return fmt.Errorf("%s: %w; is the scanner plugged in?", port, errno)
 	case unix.EACCES, unix.EPERM:
-		return fmt.Errorf("%s: %w; add the service to group usher or install the udev rules", port, errno)
+		return fmt.Errorf("%s: %w; "+report.Denied, port, errno)
 	case unix.EBUSY, unix.EWOULDBLOCK:
 		return fmt.Errorf("%s: %w by another program; see: fuser -v %s", port, inUse(errno), port)
 	case unix.EIO:

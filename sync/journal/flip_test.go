@@ -54,7 +54,8 @@ func (tm template) costs(t *testing.T, found *salvaged, what string, args ...any
 }
 
 // TestAnyFlipCostsNothing: one wrong byte, wherever it is, is noticed before bbolt
-// meets it or mended, and every record, fate and mark is carried over.
+// meets it or mended, and every record, fate and mark is carried over. A run tries
+// some; USHER_SWEEP=full ten times as many.
 func TestAnyFlipCostsNothing(t *testing.T) {
 	t.Parallel()
 	tm := makeTemplate(t)
@@ -71,8 +72,12 @@ func TestAnyFlipCostsNothing(t *testing.T) {
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 1))
 	tried, noticed, mended, unproven := 0, 0, 0, 0
+	rare := 50
+	if os.Getenv("USHER_SWEEP") == "full" {
+		rare = 5
+	}
 	for at := range tm.raw {
-		if structure := isStructure(tm.raw, at); structure && r.IntN(25) > 0 || !structure && r.IntN(2000) > 0 {
+		if structure := isStructure(tm.raw, at); structure && r.IntN(rare) > 0 || !structure && r.IntN(80*rare) > 0 {
 			continue
 		}
 		flip := byte(1 + r.IntN(255))

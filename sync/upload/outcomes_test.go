@@ -225,8 +225,8 @@ func TestOutcomes(t *testing.T) {
 		// log2(100) = 7 steps of a call that fails and one that does not, and the poison
 		// is asked for once more. As 500, each step may fail three times.
 		{name: "one poison in 2000", scans: 2000, trouble: poison("400", 1234), tries: 5, during: row(2000, 1234), most: 20 + 2*7 + 1},
-		{name: "one poison in 2000, as 500", scans: 2000, trouble: poison("500", 1234), tries: 40, during: row(2000, 1234), most: 20 + 4*7 + 3},
-		{name: "two poison in 2000", scans: 2000, trouble: poison("400", 1, 1950), tries: 8, during: row(2000, 1, 1950), most: 20 + 2*(2*7+1)},
+		{name: "one poison in 500, as 500", scans: 500, trouble: poison("500", 234), tries: 40, during: row(500, 234), most: 5 + 4*7 + 3},
+		{name: "two poison in 500", scans: 500, trouble: poison("400", 1, 450), tries: 8, during: row(500, 1, 450), most: 5 + 2*(2*7+1)},
 	} {
 		t.Run(o.name, func(t *testing.T) {
 			t.Parallel()

@@ -119,6 +119,9 @@ func FuzzRequest(f *testing.F) {
 	asked := &strict{}
 	server := &control.Server{Path: path, House: asked, Feed: &asked.feed, Log: slog.New(slog.DiscardHandler)}
 	ctx, cancel := context.WithCancel(context.Background())
+	if err := server.Listen(ctx); err != nil { // clients that connect now wait for Run
+		f.Fatal(err)
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Run(ctx) }()
 	f.Cleanup(func() {
@@ -128,17 +131,6 @@ func FuzzRequest(f *testing.F) {
 		}
 		os.RemoveAll(dir)
 	})
-	for try := 0; ; try++ {
-		conn, err := net.Dial("unix", path)
-		if err == nil {
-			conn.Close()
-			break
-		}
-		if try > 1000 {
-			f.Fatal(err)
-		}
-		time.Sleep(time.Millisecond)
-	}
 	client := &control.Client{Path: path}
 	f.Cleanup(func() { client.Close() })
 	f.Fuzz(func(t *testing.T, request []byte) {
