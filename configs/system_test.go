@@ -198,7 +198,7 @@ func TestUdevUnderstandsTheRules(t *testing.T) {
 	if file >= "73" {
 		t.Error("too late for uaccess, which runs at 73")
 	}
-	token := regexp.MustCompile(`^(?:(?:ACTION|SUBSYSTEM|KERNEL|ENV\{[A-Z_]+\}|ATTRS?\{(?:idVendor|id/bustype|id/vendor|capabilities/snd|capabilities/key)\})==|(?:GROUP|MODE|LABEL|GOTO|ENV\{[A-Z_]+\})=|(?:SYMLINK|RUN)\+=)"[^"]+"$`)
+	token := regexp.MustCompile(`^(?:(?:ACTION|SUBSYSTEM|KERNEL|DEVPATH|ENV\{[A-Z_]+\}|ATTRS?\{(?:idVendor|id/bustype|id/vendor|capabilities/snd|capabilities/key)\})==|(?:GROUP|MODE|LABEL|GOTO|ENV\{[A-Z_]+\})=|(?:SYMLINK|RUN)\+=)"[^"]+"$`)
 	subsystems := map[string]bool{}
 	makers := map[string]bool{}
 	for line := range strings.Lines(read(t, file)) {
@@ -229,6 +229,7 @@ func TestUdevUnderstandsTheRules(t *testing.T) {
 		}
 	}
 	for _, rule := range []string{
+		`SUBSYSTEM=="leds", KERNEL=="input\*", DEVPATH=="[^"]*/usb[^"]*", GOTO=`,
 		`SUBSYSTEM=="leds", .*chgrp usher /sys%p/brightness`,
 		`ATTRS{capabilities/snd}=="[^"]+", ATTRS{capabilities/key}=="0", GROUP="usher"`,
 		`SUBSYSTEM=="input", .*ATTRS{id/bustype}=="0005", ATTRS{id/vendor}=="[^"]+", GROUP="usher"`,

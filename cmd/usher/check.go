@@ -30,7 +30,11 @@ func (a *app) checkCommand() *cobra.Command {
 			if asService, ok := serviceUser(); ok {
 				return a.runAs(ctx, asService)
 			}
-			found := inspect(ctx, a.configPath, os.Environ())
+			environ := os.Environ()
+			if os.Geteuid() == 0 {
+				environ = withCredentials(environ, credstores)
+			}
+			found := inspect(ctx, a.configPath, environ)
 			if err := a.writeFindings(found); err != nil {
 				return err
 			}
@@ -88,6 +92,7 @@ func (a *app) runAs(ctx context.Context, cred *syscall.Credential) error {
 	}
 	cmd := exec.CommandContext(ctx, self, os.Args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.stdin, a.stdout, a.stderr
+	cmd.Env = withCredentials(os.Environ(), credstores)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred}
 	var exit *exec.ExitError
 	if err := cmd.Run(); errors.As(err, &exit) {

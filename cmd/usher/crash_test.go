@@ -26,7 +26,7 @@ import (
 // that no verdict was seen on yet, and share the codes of one lane for all lives.
 const (
 	kills = 200
-	most  = 60
+	most  = 40
 	ahead = 8
 	share = kills * (most/2 + ahead)
 )
@@ -126,6 +126,7 @@ func ready(s control.Status) bool { return s.State == control.Ready }
 // lanes scan as fast as they can, the daemon dies again and again, and in the end
 // the journal holds every green light that was seen, once, in order.
 func TestKilledAtAnyPointEveryGreenIsThereOnce(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 2*share, "", "lane-1", "lane-2")
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

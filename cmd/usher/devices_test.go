@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"usher/cmd/internal/control"
 	"usher/configs"
 	"usher/devices/devicetest"
 )
@@ -148,6 +149,31 @@ func TestCheckTellsOfTwoNamesOfOnePort(t *testing.T) {
 	want := findings{
 		{"scanner lane-1", gradeOK, pty.Path() + " can be opened"},
 		{"scanner lane-2", gradeFail, fmt.Sprintf("%s: already read by lane-1 (%s); remove one of the two", link, pty.Path())},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+}
+
+// TestCheckTellsWhatTheDaemonNoticed of a scanner that is read: a wrong layout, a
+// suffix that is missing.
+func TestCheckTellsWhatTheDaemonNoticed(t *testing.T) {
+	cfg := &configs.Config{Scanners: []configs.Scanner{
+		{Name: "lane-1", Driver: "serial", Block: configs.Block{"port": "/dev/null-1"}},
+		{Name: "lane-2", Driver: "serial", Block: configs.Block{"port": "/dev/null-2"}},
+		{Name: "lane-3", Driver: "serial", Block: configs.Block{"port": "/dev/null-3"}},
+	}}
+	status := &control.Status{Scanners: []control.ScannerStatus{
+		{Name: "lane-1", State: control.ScannerConnected, Scans: 7},
+		{Name: "lane-2", State: control.ScannerConnected, Scans: 7, Detail: "set layout: fr"},
+		{Name: "lane-3", State: control.ScannerMissing, Detail: "is it plugged in?"},
+	}}
+	var got findings
+	inspectScanners(t.Context(), &got, cfg, status)
+	want := findings{
+		{"scanner lane-1", gradeOK, "connected, 7 scans since start"},
+		{"scanner lane-2", gradeWarn, "connected, 7 scans since start, but set layout: fr"},
+		{"scanner lane-3", gradeFail, "missing: is it plugged in?"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)

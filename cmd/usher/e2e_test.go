@@ -443,19 +443,25 @@ func TestCheckSaysWhatTheDaemonWouldSay(t *testing.T) {
 	}
 }
 
+// TestAHangupNeverEndsTheDaemon, neither while it starts, from its socket on, nor
+// when it is ready: it gets many on its way.
 func TestAHangupNeverEndsTheDaemon(t *testing.T) {
 	r := newRig(t, 10, "", "lane-1")
-	for _, after := range []time.Duration{30 * time.Millisecond, 60 * time.Millisecond} {
+	for range 2 { // with a list to load, and with one to open
 		if err := r.Spawn(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		<-time.After(after)
-		if err := unix.Kill(r.Pid(), unix.SIGHUP); err != nil {
-			t.Fatal(err)
-		}
-		if err := r.Wait(t.Context(), ready); err != nil {
-			t.Fatal(err)
-		}
+		until(t, "the socket", 30*time.Second, func() bool {
+			_, err := os.Stat(r.Client.Path)
+			return err == nil
+		})
+		until(t, "ready", 30*time.Second, func() bool {
+			if err := r.Signal(unix.SIGHUP); err != nil {
+				t.Fatal(err)
+			}
+			s, err := r.Client.Status(t.Context())
+			return err == nil && ready(s)
+		})
 		if err := r.Stop(); err != nil {
 			t.Fatal(err)
 		}

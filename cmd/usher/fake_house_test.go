@@ -241,10 +241,17 @@ func socketDir(t interface {
 	return dir
 }
 
+// claiming is held while a socket is claimed in this process, which has one umask: two
+// at a time could leave it with the socket's.
+var claiming sync.Mutex
+
 // serveFake runs the socket at the path; stop returns once it is gone.
 func serveFake(path string, h *fakeHouse) (stop func(), err error) {
 	server := &control.Server{Path: path, Version: version(), House: h, Feed: &h.feed}
-	if err := server.Listen(context.Background()); err != nil {
+	claiming.Lock()
+	err = server.Listen(context.Background())
+	claiming.Unlock()
+	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -222,10 +222,13 @@ func inspectScanners(ctx context.Context, f *findings, cfg *configs.Config, stat
 	if status != nil {
 		for _, s := range status.Scanners {
 			running[s.Name] = true
-			if s.State == control.ScannerConnected {
-				f.add("scanner "+s.Name, gradeOK, "connected, %d scans since start", s.Scans)
-			} else {
+			switch {
+			case s.State != control.ScannerConnected:
 				f.add("scanner "+s.Name, gradeFail, "%s: %s", s.State, s.Detail)
+			case s.Detail != "":
+				f.add("scanner "+s.Name, gradeWarn, "connected, %d scans since start, but %s", s.Scans, s.Detail)
+			default:
+				f.add("scanner "+s.Name, gradeOK, "connected, %d scans since start", s.Scans)
 			}
 		}
 	}

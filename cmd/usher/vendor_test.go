@@ -398,6 +398,7 @@ func TestConfigurationsThatCannotAsk(t *testing.T) {
 // the network comes and goes, lists are fetched, the daemon dies again and again,
 // and in the end the vendor's record is the green lights that were seen.
 func TestKilledWhileUploadsAndRefreshesRun(t *testing.T) {
+	t.Parallel()
 	v := newVenue(t, 2*share, "online: { probe_min: 100ms, probe_max: 200ms }\nupload: { batch: 20, retry_min: 100ms, retry_max: 200ms }\n", "lane-1", "lane-2")
 	// Holders come back long before the two minutes are over for which an answer that
 	// got lost is owed to them.

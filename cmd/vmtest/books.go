@@ -95,13 +95,17 @@ func (w *world) silence(ctx context.Context) error {
 	var want []string
 	for _, name := range []string{"wedge", "engine"} {
 		l := w.lanes[slices.IndexFunc(w.lanes, func(l *lane) bool { return l.name == name })]
-		if err := errors.Join(l.body.pull(ctx), l.body.plug(ctx)); err != nil {
+		link := "/dev/input/by-id/*" + l.serial + "-event-kbd"
+		if err := l.body.pull(ctx); err != nil {
 			return err
 		}
-		if err := until(ctx, settle, func() error {
-			_, err := w.guest.sh(ctx, "test -e /dev/input/by-id/*"+l.serial+"-event-kbd")
+		if err := w.holds(ctx, "! test -e "+link); err != nil {
+			return fmt.Errorf("scanner %s is still there: %w", name, err)
+		}
+		if err := l.body.plug(ctx); err != nil {
 			return err
-		}); err != nil {
+		}
+		if err := w.holds(ctx, "test -e "+link); err != nil {
 			return fmt.Errorf("scanner %s is no keyboard of the kernel's: %w", name, err)
 		}
 		code := w.ticket()
@@ -118,10 +122,18 @@ func (w *world) silence(ctx context.Context) error {
 	})
 }
 
+// holds waits until a shell's condition does.
+func (w *world) holds(ctx context.Context, condition string) error {
+	return until(ctx, settle, func() error {
+		_, err := w.guest.run(ctx, "sh", "-c", condition)
+		return err
+	})
+}
+
 // check has the installer's own test try every scanner as the service's user.
 func (w *world) check(ctx context.Context) error {
-	// The password is a credential of the service, which a check by hand has not.
-	text, err := w.guest.run(ctx, "env", "USHER_VENDOR_PASSWORD=demo", "usher", "--json", "check")
+	// It finds the service's password in the credential store by itself.
+	text, err := w.guest.run(ctx, "usher", "--json", "check")
 	if err != nil {
 		return err
 	}

@@ -74,15 +74,16 @@ func (w *world) install(ctx context.Context) error {
 	}
 	// As the rules file tells an installer to do for a maker that it does not know:
 	// QEMU's keyboard is 0627.
-	_, err = w.guest.sh(ctx, "mkdir -p /etc/ssl/certs /etc/credstore; chmod 700 /etc/credstore; sed 's/0c2e|/0627|0c2e|/' "+rules+" >"+siteRules+
+	_, err = w.guest.sh(ctx, "mkdir -p /etc/ssl/certs /etc/credstore /etc/systemd/system/usher.service.d; chmod 700 /etc/credstore; sed 's/0c2e|/0627|0c2e|/' "+rules+" >"+siteRules+
 		"; udevadm control --reload")
 	if err != nil {
 		return err
 	}
 	for path, content := range map[string]string{
-		"/etc/credstore/usher.password": "demo\n",
-		"/etc/ssl/certs/venue.pem":      w.vendor.authority,
-		"/etc/usher/usher.yaml":         w.config(),
+		"/etc/credstore/usher.password":                     "demo\n",
+		"/etc/ssl/certs/venue.pem":                          w.vendor.authority,
+		"/etc/usher/usher.yaml":                             w.config(),
+		"/etc/systemd/system/usher.service.d/override.conf": site,
 	} {
 		mode := uint32(0o644)
 		if strings.HasPrefix(path, "/etc/credstore") {

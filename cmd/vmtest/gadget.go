@@ -49,6 +49,10 @@ func posFunction() function {
 
 func acmFunction() function { return function{name: "acm.port", acm: true} }
 
+// keyPause is what a fast keyboard scanner takes between two reports, in
+// milliseconds.
+const keyPause = 10
+
 // places are where gadgets can be plugged in at once.
 const places = 3
 
@@ -130,7 +134,7 @@ func (u *gadget) send(ctx context.Context, g *guest, f function, reports [][]byt
 	r := mux.Reports{Path: node, Reports: reports}
 	if f.boot {
 		// Little more than ten characters fit into the queue of an input device.
-		r.PauseMS = int(cadence.Milliseconds())
+		r.PauseMS = keyPause
 	}
 	if tear {
 		r.Pull = u.dir() + "/UDC"

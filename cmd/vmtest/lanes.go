@@ -80,7 +80,7 @@ func wedge(q *qmp) *lane {
 		begin: func(_ context.Context, half string) error {
 			// The guest has fetched what left QEMU's queue of 16.
 			keys := qcodes(half)
-			for range 8 {
+			for range 4 {
 				keys = append(keys, "shift")
 			}
 			return q.press(keys...)

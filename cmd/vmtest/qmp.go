@@ -126,7 +126,7 @@ func (q *qmp) link(up bool) error {
 
 // cadence is the time between two reports: QEMU's keyboard has a queue of 16, and
 // its guest is slow.
-const cadence = 25 * time.Millisecond
+const cadence = 30 * time.Millisecond
 
 // press types keys on the USB keyboard, each down and up again. Names are QEMU's
 // qcodes; a leading + holds shift.

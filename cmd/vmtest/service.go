@@ -75,22 +75,13 @@ func shown(seen *notes, want string) error {
 	return nil
 }
 
+// site is what an installer puts into `systemctl edit usher`: here a watchdog that
+// does not take long, nor barks at an emulated machine.
+const site = "[Service]\nWatchdogSec=6s\n"
+
 // watchdog wants systemd to kill a daemon that hangs and to start it again, and
 // every scanner to come back, those too that the death left without a driver.
 func (w *world) watchdog(ctx context.Context) error {
-	const dropIn = "/etc/systemd/system/usher.service.d"
-	if _, err := w.guest.run(ctx, "mkdir", "-p", dropIn); err != nil {
-		return err
-	}
-	if err := w.guest.put(ctx, dropIn+"/site.conf", 0o644, "[Service]\nWatchdogSec=3s\n"); err != nil {
-		return err
-	}
-	if _, err := w.guest.sh(ctx, "systemctl daemon-reload; systemctl restart usher"); err != nil {
-		return err
-	}
-	if err := w.state(ctx, control.ScannerConnected, w.lanes...); err != nil {
-		return fmt.Errorf("restarted: %w", err)
-	}
 	before, err := w.unit(ctx, "ActiveState=active", "NRestarts=0", "Result=success")
 	if err != nil {
 		return err
@@ -105,7 +96,7 @@ func (w *world) watchdog(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if log, err := w.guest.sh(ctx, "journalctl -u usher --no-pager"); err != nil || !strings.Contains(log, "Watchdog timeout") {
+	if _, err := w.guest.sh(ctx, "journalctl -u usher --no-pager | grep -q 'Watchdog timeout'"); err != nil {
 		return fmt.Errorf("it was not the watchdog that ended it: %w", err)
 	}
 	if err := w.state(ctx, control.ScannerConnected, w.lanes...); err != nil {

@@ -71,8 +71,9 @@ type Layout struct {
 	name string
 	// levels of a key: plain, Shift, AltGr, Shift+AltGr; zero: types nothing.
 	keys map[byte][4]rune
-	// dead are the characters that wait for the next one.
-	dead string
+	// dead are the characters that wait for the next one, direct those of them that
+	// do not where AltGr types them.
+	dead, direct string
 }
 
 // Name is the layout's name in a configuration.
@@ -103,11 +104,16 @@ func (l *Layout) Strokes(text string) ([]Stroke, bool) {
 			return nil, false
 		}
 		all = append(all, stroke)
-		if strings.ContainsRune(l.dead, r) {
+		if l.waits(r, stroke.Mods&RightAlt != 0) {
 			all = append(all, Stroke{Key: keySpace})
 		}
 	}
 	return all, true
+}
+
+// waits tells whether a key is dead: its character waits for the next one.
+func (l *Layout) waits(r rune, altgr bool) bool {
+	return strings.ContainsRune(l.dead, r) && !(altgr && strings.ContainsRune(l.direct, r))
 }
 
 func (l *Layout) stroke(r rune) (Stroke, bool) {
@@ -134,7 +140,7 @@ func (l *Layout) stroke(r rune) (Stroke, bool) {
 // once for each level. A blank types nothing.
 type rows struct {
 	plain, shift, altgr, both [4]string
-	dead                      string
+	dead, direct              string
 }
 
 // places are the usages of the rows' keys. The last key of the third row is the
@@ -149,7 +155,7 @@ func places() [4][]byte {
 }
 
 func (r rows) layout(name string) *Layout {
-	l := &Layout{name: name, keys: map[byte][4]rune{}, dead: r.dead}
+	l := &Layout{name: name, keys: map[byte][4]rune{}, dead: r.dead, direct: r.direct}
 	for level, text := range [4][4]string{r.plain, r.shift, r.altgr, r.both} {
 		for row, keys := range places() {
 			for i, typed := range []rune(text[row]) {
@@ -192,7 +198,7 @@ func layouts() map[string]rows {
 			plain: [4]string{`²&é"'(-è_çà)=`, "azertyuiop^$", "qsdfghjklmù*", "<wxcvbn,;:!"},
 			shift: [4]string{" 1234567890°+", "AZERTYUIOP¨£", "QSDFGHJKLM%µ", ">WXCVBN?./§"},
 			altgr: [4]string{"  ~#{[|`\\^@]}", "  €        ¤"},
-			dead:  "^¨~`",
+			dead:  "^¨~`", direct: "^",
 		},
 		"es": {
 			plain: [4]string{"º1234567890'¡", "qwertyuiop`+", "asdfghjklñ´ç", "<zxcvbnm,.-"},

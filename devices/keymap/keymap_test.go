@@ -100,6 +100,8 @@ func TestWhatKeysType(t *testing.T) {
 		"dead key and blank":                  {"de", "0000350000000000 0000000000000000 00002c0000000000", "^"},
 		"dead key and letter":                 {"fr", "00002f0000000000 0000000000000000 0000080000000000", "ê"},
 		"dead key and what it cannot change":  {"fr", "00002f0000000000 0000000000000000 0000060000000000 0000000000000000 02001e0000000000", "ĉ1"},
+		"a dead key's character on another":   {"fr", "4000260000000000 0000000000000000 0000140000000000", "^a"},
+		"a dead key by Ctrl and Alt":          {"es", "0500210000000000 0000000000000000 00002c0000000000", "~"},
 		"dead key before Enter":               {"es", "00002f0000000000 0000000000000000 0000280000000000", "`\r"},
 		"a report that is too short":          {"us", "0000", ""},
 	}

@@ -1,7 +1,6 @@
 package keymap
 
 import (
-	"strings"
 	"unicode"
 
 	"golang.org/x/text/encoding/charmap" // the code pages behind Alt and a number
@@ -85,7 +84,7 @@ func (t *Typist) Press(key byte) string {
 	switch {
 	case t.dead != 0:
 		return t.join(r)
-	case strings.ContainsRune(t.layout.dead, r) && t.mods&ctrls == 0:
+	case t.layout.waits(r, t.altgr()):
 		t.dead = r
 		return ""
 	}
@@ -162,6 +161,11 @@ func combining(dead rune) string {
 // numbering tells that Alt alone is held, as for a number on the keypad.
 func (t *Typist) numbering() bool { return t.mods&^shifts == LeftAlt }
 
+// altgr tells that AltGr is held. Windows takes Ctrl and Alt for it.
+func (t *Typist) altgr() bool {
+	return t.mods&RightAlt != 0 || t.mods&ctrls != 0 && t.mods&LeftAlt != 0
+}
+
 // typed is the character of a key.
 func (t *Typist) typed(key byte) rune {
 	switch key {
@@ -173,10 +177,9 @@ func (t *Typist) typed(key byte) rune {
 	if t.mods&guis != 0 {
 		return Nothing
 	}
-	ctrl, altgr := t.mods&ctrls != 0, t.mods&RightAlt != 0
-	if ctrl && t.mods&LeftAlt != 0 {
-		ctrl, altgr = false, true // Windows takes the two for AltGr
-	} else if t.mods&LeftAlt != 0 {
+	altgr := t.altgr()
+	ctrl := t.mods&ctrls != 0 && t.mods&LeftAlt == 0
+	if t.mods&LeftAlt != 0 && t.mods&ctrls == 0 {
 		return Nothing
 	}
 	if r := pad(key); r != 0 && !ctrl {

@@ -228,10 +228,12 @@ func (p *parser) local(tag byte, value uint32, size int) error {
 	case from:
 		p.from, p.hasFrom = value, true
 	case to:
-		if !p.hasFrom || value < p.from || value-p.from >= maxUsages {
+		if !p.hasFrom || value < p.from {
 			return fmt.Errorf("usages from %#x to %#x", p.from, value)
 		}
-		for u := p.from; u <= value; u++ {
+		// A maker's keys beside the keyboard's may claim a whole page in one range: what
+		// is kept of it names more values than any report of theirs has.
+		for u := p.from; u <= value && u-p.from < maxUsages; u++ {
 			p.usages = append(p.usages, u)
 		}
 		p.hasFrom = false

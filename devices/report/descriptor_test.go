@@ -167,7 +167,9 @@ func TestPOSReports(t *testing.T) {
 		"menu replies":                {FallbackPOS(64), []read{{0, part("]X0", "REVINF.", 0, false)}, {0, part("]Z6", "OK", 0, false)}, {0, part("]A0", "X", '?', false)}}, nil},
 		"another report ID":           {FallbackPOS(64), []read{{0, append([]byte{9}, part("]Q1", "X", 's', false)[1:]...)}}, nil},
 		"nothing in it":               {FallbackPOS(64), []read{{0, part("]Q1", "", 's', false)}}, nil},
-		"a length beyond the end":     {FallbackPOS(64), []read{{0, func() []byte { r := part("]Q1", strings.Repeat("x", 56), 's', false); r[1] = 255; return r }()}}, []string{strings.Repeat("x", 56)}},
+		"a length beyond the end":     {FallbackPOS(64), []read{{0, func() []byte { r := part("]Q1", strings.Repeat("x", 56), 's', false); r[1] = 255; return r }()}}, []string{"\x00" + strings.Repeat("x", 54) + "\x00"}},
+		"a report cut short":          {FallbackPOS(64), []read{{0, part("]Q1", "EVENT-7-123456", 's', false)[:12]}, {0, part("]Q1", "NEXT", 's', false)}}, []string{"\x00VENT-\x00", "NEXT"}},
+		"a second part cut short":     {FallbackPOS(64), []read{{0, part("]Q1", "AAAA", 's', true)}, {0, part("]Q1", "BBBB", 's', false)[:7]}}, []string{"AAAA\x00\x00"}},
 		"the second part late":        {FallbackPOS(64), []read{{0, part("]Q1", "AAAA", 's', true)}, {600 * time.Millisecond, part("]Q1", "BBBB", 's', false)}, {time.Second, part("]Q1", "CCCC", 's', false)}}, []string{"\x00AA\x00", "\x00BB\x00", "CCCC"}},
 		"every part late":             {FallbackPOS(64), []read{{0, part("]Q1", "AAAA", 's', true)}, {time.Second, part("]Q1", "BBBB", 's', true)}, {time.Second, part("]Q1", "CCCC", 's', false)}}, []string{"\x00AA\x00", "\x00BB\x00", "\x00CC\x00"}},
 		"a long rest late":            {FallbackPOS(64), []read{{0, part("]Q1", "AAAA", 's', true)}, {time.Second, part("]Q1", "BBBB", 's', true)}, {0, part("]Q1", "CCCC", 's', false)}, {0, part("]Q1", "DDDD", 's', false)}}, []string{"\x00AA\x00", "\x00BBBCCC\x00", "DDDD"}},
@@ -240,6 +242,19 @@ func TestBrokenDescriptors(t *testing.T) {
 		if _, err := Parse(unhex(t, text)); err == nil || !strings.HasPrefix(err.Error(), "report descriptor") {
 			t.Errorf("%s: error %v", name, err)
 		}
+	}
+}
+
+// TestAWholePageOfUsages: many keyboards of dongles have a second report for keys such
+// as volume, which claims every usage of its page. Their descriptor is as good as any.
+func TestAWholePageOfUsages(t *testing.T) {
+	d, err := Parse(unhex(t, keyboardWithID+" 05 0C 09 01 A1 01 85 05 15 00 26 FF 7F 19 00 2A FF FF 75 10 95 01 81 00 C0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, ok := d.Keyboard()
+	if !ok || k.ID() != 3 {
+		t.Fatalf("keyboard with the report ID %d, found: %v; want 3", k.ID(), ok)
 	}
 }
 

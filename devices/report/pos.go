@@ -186,7 +186,8 @@ func (a *Assembler) Silence() []string {
 	return []string{code}
 }
 
-// read gives the AIM identifier and the data of a report.
+// read gives the AIM identifier and the data of a report, marked so that the gate
+// refuses the code where the report is shorter than it says.
 func (p POS) read(report []byte) (symbology string, data []byte) {
 	shift := p.shift(report)
 	var aim []byte
@@ -200,7 +201,11 @@ func (p POS) read(report []byte) (symbology string, data []byte) {
 	if p.length.size == 0 {
 		return string(aim), bytes.TrimRight(data, "\x00")
 	}
-	return string(aim), data[:min(int(p.length.in(report)), len(data))]
+	length := int(p.length.in(report))
+	if length > len(data) {
+		return string(aim), []byte(Cut(bytes.Clone(data))) // more was meant to come
+	}
+	return string(aim), data[:length]
 }
 
 // shift is how many bytes later than described the data begins.

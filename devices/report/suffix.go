@@ -32,7 +32,17 @@ type Suffix struct {
 	learns, awaited bool
 	// missing counts the codes in a row that lacked the terminator.
 	missing int
+	// lacking weighs how many lacked it lately, also where others between them did
+	// not: two scanners of one base may be set differently.
+	lacking int
 }
+
+// The weights of codes without and with the terminator. Of those that lack it, two in
+// a row are worth telling, and every other one for some time.
+const (
+	lacks = 2
+	heavy = unended * lacks
+)
 
 // NewSuffix takes a value that CheckSuffix accepts.
 func NewSuffix(value string) *Suffix {
@@ -41,7 +51,7 @@ func NewSuffix(value string) *Suffix {
 
 // Missing tells that the scanner's last codes lacked the terminator that was waited
 // for.
-func (s *Suffix) Missing() bool { return s != nil && s.missing >= unended }
+func (s *Suffix) Missing() bool { return s != nil && s.lacking >= heavy }
 
 // awaits tells that a code without a terminator is not whole.
 func (s *Suffix) awaits() bool { return s != nil && s.awaited }
@@ -52,13 +62,14 @@ func (s *Suffix) came() {
 		return
 	}
 	s.awaited = s.awaited || s.learns
-	s.missing = 0
+	s.missing, s.lacking = 0, max(0, s.lacking-1)
 }
 
 // stayed learns from a code whose terminator was waited for in vain; whole: it was
 // one all the same.
 func (s *Suffix) stayed(whole bool) {
 	s.missing++
+	s.lacking = min(heavy, s.lacking+lacks)
 	if s.learns && (whole || s.missing >= unended) {
 		s.awaited = false
 	}

@@ -154,6 +154,9 @@ func TestNoHalfIsJudged(t *testing.T) {
 func TestMissing(t *testing.T) {
 	for sent, want := range map[string]bool{
 		"A1\r|9s|B1": false, "A1\r|9s|B1|9s|B1": true, "A1\r|9s|B1|9s|C1": true, "A1\r|9s|B1|9s|C1|9s|D1": true, "A1\r|9s|B1|9s|B1|9s|C1\r": false, "A1|9s|B1|9s|C1": false,
+		// Two scanners of one base, of which only one ends its codes.
+		"A1\r|9s|B1|9s|A2\r|9s|B2|9s|A3\r|9s|B3": true,
+		"A1\r|9s|B1|9s|A2\rA3\rA4\rA5\r|9s|B2":   false,
 	} {
 		s := NewSuffix(SuffixAuto)
 		replayWith(Framer{Idle: testIdle, Suffix: s}, pieces(t, sent))

@@ -3,6 +3,7 @@ package serial
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -63,6 +64,29 @@ func Plugged(root string) ([]Node, error) {
 		}
 	}
 	return nodes, errors.Join(faults...)
+}
+
+// numbered refuses a port like /dev/ttyACM0 that has become another device: numbers
+// are given anew with every plugging in, and the next one may be a modem. Links stay
+// with their device or with its socket. What it gives names the device behind the
+// port; empty: not known, or it does not matter.
+func (d *Driver) numbered() (behind string, err error) {
+	tty, ok := strings.CutPrefix(filepath.Clean(d.cfg.Port), "/dev/tty")
+	if !ok || !strings.HasPrefix(tty, "ACM") && !strings.HasPrefix(tty, "USB") {
+		return "", nil
+	}
+	is := node("", "", d.root, "tty"+tty)
+	if is.VendorID == 0 {
+		return "", nil
+	}
+	behind = fmt.Sprintf("%04x:%04x", is.VendorID, is.ProductID)
+	if is.Serial != "" {
+		behind += " serial " + is.Serial
+	}
+	if d.was != "" && behind != d.was {
+		return "", fmt.Errorf("is another device now, %s and not %s; set port: to its link in /dev/serial/by-id, which usher devices lists", behind, d.was)
+	}
+	return behind, nil
 }
 
 // link is a name that udev gave a port.

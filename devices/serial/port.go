@@ -26,6 +26,10 @@ const (
 	// backlog is how many codes may wait for a slow emit. Beyond it bytes stay in
 	// the kernel, whose flow control holds the scanner.
 	backlog = 64
+	// quiet is how long the line must be silent at the opening, longer than an
+	// adapter gathers bytes; stale bounds how long that is waited for.
+	quiet = 50 * time.Millisecond
+	stale = 500 * time.Millisecond
 )
 
 const (
@@ -58,7 +62,7 @@ type framer interface {
 	Silence() []string
 }
 
-func open(cfg Config, suffix *report.Suffix) (*port, error) {
+func open(ctx context.Context, cfg Config, suffix *report.Suffix) (*port, error) {
 	node, err := filepath.EvalSymlinks(cfg.Port)
 	if err != nil {
 		return nil, err
@@ -74,7 +78,11 @@ func open(cfg Config, suffix *report.Suffix) (*port, error) {
 	if cfg.Protocol == protocolSSI {
 		p.frames = &ssi{gap: cfg.Idle, answer: p.hand.answer, heard: p.hand.replied}
 	}
-	if err := p.setUp(node, cfg); err != nil {
+	err = p.setUp(node, cfg)
+	if err == nil {
+		err = p.quieten(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(err, p.close())
 	}
 	return p, nil
@@ -116,7 +124,21 @@ func (p *port) setUp(node string, cfg Config) error {
 			return err
 		}
 	}
-	// Half a scan from before may be waiting.
+	return nil
+}
+
+// quieten throws away what was scanned before anybody read it: a person got no
+// answer to that and will have scanned again. So it does with the rest of a code that
+// is under way, which may be another ticket's.
+func (p *port) quieten(ctx context.Context) error {
+	for began := time.Now(); time.Since(began) < stale; {
+		if err := p.line.Flush(); err != nil {
+			return err
+		}
+		if events, err := p.await(ctx, quiet); err != nil || events&unix.POLLIN == 0 {
+			return err
+		}
+	}
 	return p.line.Flush()
 }
 
@@ -173,6 +195,14 @@ func (p *port) read(ctx context.Context, codes chan<- string) error {
 		}
 		p.Unended(p.suffix.Missing())
 		for _, code := range framed {
+			select {
+			case codes <- code:
+				p.Taken()
+				continue
+			default:
+			}
+			// What comes from now on waits in the kernel, which drops what is too much.
+			p.Dropped()
 			select {
 			case codes <- code:
 			case <-ctx.Done():

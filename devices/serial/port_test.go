@@ -38,11 +38,54 @@ func openPty(t *testing.T) (*port, *devicetest.Pty) {
 	t.Cleanup(func() { pty.Close() })
 	cfg := Defaults()
 	cfg.Port, cfg.Idle = pty.Path(), 20*time.Millisecond
-	p, err := open(cfg, nil)
+	p, err := open(t.Context(), cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p, pty
+}
+
+// sendingConn has the scanner send something more each time that the port is waited
+// for.
+type sendingConn struct {
+	syscall.RawConn
+	send func()
+}
+
+func (c *sendingConn) Read(look func(fd uintptr) bool) error {
+	c.send()
+	return c.RawConn.Read(look)
+}
+
+// TestACodeUnderWayAtTheOpeningIsDropped: the rest of a code may be another ticket's.
+func TestACodeUnderWayAtTheOpeningIsDropped(t *testing.T) {
+	p, pty := openPty(t)
+	probe, rest := p.probe, []string{"-7-", "1234", "56\r"}
+	p.probe = &sendingConn{RawConn: probe, send: func() {
+		if len(rest) > 0 {
+			if _, err := pty.Write([]byte(rest[0])); err != nil {
+				t.Error(err)
+			}
+			rest = rest[1:]
+		}
+	}}
+	if err := p.quieten(t.Context()); err != nil || len(rest) > 0 {
+		t.Fatalf("quiet with %q to come: %v", rest, err)
+	}
+	p.probe = probe
+	ctx, cancel := context.WithCancel(t.Context())
+	codes, ended := make(chan string, 4), make(chan error, 1)
+	go func() { ended <- p.Run(ctx, func(raw string) { codes <- raw }) }()
+	if _, err := pty.Write([]byte("NEW-1\r")); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-codes; got != "NEW-1" {
+		t.Errorf("got %q, want only the code that began after the opening", got)
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("Run returned %v", err)
+	}
 }
 
 func TestIdleCostsNoWakeUp(t *testing.T) {

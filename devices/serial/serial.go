@@ -14,7 +14,9 @@
 //   - A break on the line (a scanner losing power) would read as a NUL.
 //
 // Port names under /dev/serial/by-id stay with the scanner over replugging; they
-// are resolved at each opening and never remembered.
+// are resolved at each opening and never remembered. A numbered one, such as
+// /dev/ttyACM0, goes to whatever is plugged in next: what is not the same model with
+// the same serial number is not read. Two that are the same cannot be told apart so.
 //
 // # Protocols
 //
@@ -27,7 +29,8 @@
 // the rest of it. Under protocol ssi they come in the packets of Zebra's Simple Serial
 // Interface, with checksums: a broken packet is asked for again, a code that was
 // sent again because our acknowledgement got lost is not read twice, and long codes
-// are put together from their segments. A code cut off by unplugging is dropped; of
+// are put together from their segments. A code cut off by unplugging, or under way
+// when the port is opened, is dropped; of
 // one whose rest does not come, or does not come whole, the gate is given a mark
 // that it refuses as unreadable.
 //
@@ -64,7 +67,9 @@
 // 0 or 1 and the next two are exactly the length of what follows, after four. Codes in
 // segments always state their length, and each segment is acknowledged by
 // MULTIPACKET_ACK; its number tells one that is sent again. A segment shorter than 255
-// bytes is the last one.
+// bytes is the last one. A DECODE_DATA that says that it goes on (bit 1 of its status) is
+// a part of a code, and the next one too: together they are unreadable, since nothing
+// public tells how they join.
 //
 // Beep codes are those of the Simple Serial Interface Programmer's Guide (72E-40451),
 // commands and answers of Honeywell those of the Xenon/Granit user's guide (Host ACK
@@ -73,6 +78,7 @@
 package serial
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -134,6 +140,11 @@ type Driver struct {
 	// suffix is what is known of the scanner's terminator, however often it is
 	// plugged in again.
 	suffix *report.Suffix
+	// root is where sys and dev are: "/" on a device.
+	root string
+	// was is what stood behind the numbered port when it was first opened; empty: not
+	// yet.
+	was string
 	// head and tap take a recording; nil: none is made.
 	head func(key, value string)
 	tap  func(raw []byte)
@@ -158,7 +169,7 @@ func New(cfg Config) (*Driver, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	return &Driver{cfg: cfg, suffix: report.NewSuffix(cfg.Suffix)}, nil
+	return &Driver{cfg: cfg, suffix: report.NewSuffix(cfg.Suffix), root: "/"}, nil
 }
 
 // Source is the configured port: two scanners must not share one.
@@ -170,10 +181,16 @@ func (d *Driver) Open(ctx context.Context) (scanner.Device, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	p, err := open(d.cfg, d.suffix)
+	behind, err := d.numbered()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", d.cfg.Port, err)
+	}
+	p, err := open(ctx, d.cfg, d.suffix)
 	if err != nil {
 		return nil, explain(d.cfg.Port, err)
 	}
+	// Only now: what could not be opened may have been another device.
+	d.was = cmp.Or(d.was, behind)
 	if p.tap = d.tap; p.tap != nil {
 		d.head("Transport", fmt.Sprintf("serial at %d bit/s, recorded", d.cfg.Baud))
 		d.head("Protocol", d.cfg.Protocol)

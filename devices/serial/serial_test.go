@@ -211,6 +211,27 @@ func TestSlowEmitLosesNothing(t *testing.T) {
 	}
 }
 
+// TestAFloodIsTold: more codes than are judged, as of a stuck trigger.
+func TestAFloodIsTold(t *testing.T) {
+	pty := plug(t)
+	device := mustOpen(t, newDriver(t, pty.Path()))
+	ctx, cancel := context.WithCancel(t.Context())
+	judged, ended := make(chan struct{}), make(chan error, 1)
+	go func() { ended <- device.Run(ctx, func(string) { <-judged }) }()
+	defer func() {
+		cancel()
+		close(judged)
+		<-ended
+	}()
+	advice := device.(scanner.Adviser).Advice
+	send(t, pty, strings.Repeat("TICKET\r", 10))
+	if got := advice(); got != "" {
+		t.Errorf("ten codes that wait: advice %q", got)
+	}
+	send(t, pty, strings.Repeat("TICKET\r", 100))
+	waitFor(t, "the advice", func() bool { return advice() == report.Flooding })
+}
+
 func TestHalfAScanFromBeforeIsDropped(t *testing.T) {
 	pty := plug(t)
 	raw, err := os.OpenFile(pty.Path(), os.O_RDWR|unix.O_NOCTTY, 0)

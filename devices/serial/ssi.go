@@ -36,6 +36,8 @@ const (
 	ssiFromHost, ssiFirst = 0x04, 0x02
 	// ssiAgain is the bit of the status that says: sent before.
 	ssiAgain = 0x01
+	// ssiGoesOn is the one that says: more of this follows in another packet.
+	ssiGoesOn = 0x02
 	// ssiResend is the reason of a NAK: send that again.
 	ssiResend = 0x01
 
@@ -80,7 +82,9 @@ type ssi struct {
 	bad int
 	// owed: such a packet was a code, or a part of one, and did not come yet.
 	owed bool
-	// since is when owed or parts last changed.
+	// goesOn: the code packet that was accepted last is no whole code.
+	goesOn bool
+	// since is when owed, goesOn or parts last changed.
 	since time.Time
 	// before is the code packet that was accepted last, without header and
 	// checksum.
@@ -113,7 +117,7 @@ func (s *ssi) Wait(at time.Time) time.Duration {
 	switch {
 	case len(s.kept) > 0:
 		return max(0, s.last.Add(s.gap).Sub(at))
-	case s.owed || s.parts.next > 0:
+	case s.unfinished():
 		return max(0, s.since.Add(ssiWithin).Sub(at))
 	}
 	return -1
@@ -134,13 +138,16 @@ func (s *ssi) Silence() []string {
 	return codes
 }
 
+// unfinished tells that more must come of a code.
+func (s *ssi) unfinished() bool { return s.owed || s.goesOn || s.parts.next > 0 }
+
 // giveUp marks a code that is not whole and will not be.
 func (s *ssi) giveUp() []string {
-	if !s.owed && s.parts.next == 0 {
+	if !s.unfinished() {
 		return nil
 	}
 	code := report.Cut(s.parts.data)
-	s.owed, s.parts, s.before = false, parts{}, nil
+	s.owed, s.goesOn, s.parts, s.before = false, false, parts{}, nil
 	return []string{code}
 }
 
@@ -229,8 +236,17 @@ func (s *ssi) packet(raw []byte) []string {
 		if s.sentBefore(raw[3], data) {
 			return nil
 		}
+		if raw[3]&ssiGoesOn != 0 {
+			s.goesOn, s.since = true, s.last
+			s.remember(data)
+			return nil
+		}
+		end := s.goesOn
 		codes := s.giveUp()
 		s.remember(data)
+		if end {
+			return codes
+		}
 		return append(codes, ssiCode(data))
 	case ssiSegment:
 		s.answer(ssiPacket(ssiSegmentAck))

@@ -2,6 +2,7 @@ package serial
 
 import (
 	"bytes"
+	"encoding/binary"
 	"flag"
 	"os"
 	"path/filepath"
@@ -229,5 +230,29 @@ func TestASecondTryIsReadWhole(t *testing.T) {
 	codes := replay(w.ssi(), append(slices.Clone(log.Reads[:2]), again...))
 	if len(codes) != 3 || scanner.Clean(codes[0]).Check() == nil || len(codes[1]) != 500 || codes[2] != "TICKET-1" {
 		t.Errorf("got %q", codes)
+	}
+}
+
+// TestAPacketThatGoesOnIsNoCode: half a code may be another ticket's. One mark is
+// given for all that belongs together, and the next code is read.
+func TestAPacketThatGoesOnIsNoCode(t *testing.T) {
+	packet := func(status byte, code string) []byte {
+		p := append([]byte{byte(ssiHeader + 1 + len(code)), ssiDecodeData, 0, status, 0x1c}, code...)
+		return binary.BigEndian.AppendUint16(p, checksum(p))
+	}
+	soon, late := 100*time.Millisecond, 5*time.Second
+	for name, tt := range map[string]struct {
+		reads []devicetest.Read
+		want  []string
+	}{
+		"both parts":        {[]devicetest.Read{{Data: packet(2, "HALF-")}, {After: soon, Data: packet(0, "REST")}, {After: soon, Data: packet(0, "NEXT")}}, []string{"\x00\x00", "NEXT"}},
+		"three parts":       {[]devicetest.Read{{Data: packet(2, "A")}, {After: soon, Data: packet(2, "B")}, {After: soon, Data: packet(0, "C")}}, []string{"\x00\x00"}},
+		"the last one lost": {[]devicetest.Read{{Data: packet(2, "HALF-")}, {After: late, Data: packet(0, "NEXT")}}, []string{"\x00\x00", "NEXT"}},
+		"a part sent again": {[]devicetest.Read{{Data: packet(2, "HALF-")}, {After: soon, Data: packet(3, "HALF-")}, {After: soon, Data: packet(0, "REST")}}, []string{"\x00\x00"}},
+		"other bits of it":  {[]devicetest.Read{{Data: packet(0x20, "WHOLE")}}, []string{"WHOLE"}},
+	} {
+		if diff := cmp.Diff(tt.want, replay(new(told).ssi(), tt.reads)); diff != "" {
+			t.Errorf("%s: codes (-want +got):\n%s", name, diff)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package screen
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"usher/cmd/internal/control"
 	"usher/scanner"
@@ -11,6 +12,9 @@ import (
 const (
 	// lastScans is how many a page lists.
 	lastScans = 20
+	// readBack is how many records are read for them: other lanes' and clerical ones
+	// lie between.
+	readBack = 20 * lastScans
 	// maxBody bounds a request, in bytes: room for a code too long to be read, each
 	// byte of it escaped.
 	maxBody = 32 << 10
@@ -22,10 +26,13 @@ type shown struct {
 	// Streamed: the page's events bring it, too. A page of one scanner is not told
 	// of what is typed.
 	Streamed bool `json:"streamed"`
+	// Sent is when it was, in ms since 1970: a browser that was stopped knows by it
+	// what is old.
+	Sent int64 `json:"sent"`
 }
 
 func (a *app) shown(r *http.Request, e control.Event) shown {
-	return shown{View: a.speaker.Event(e), Streamed: Shown(e) && of(e, r.URL.Query().Get("scanner"))}
+	return shown{View: a.speaker.Event(e), Streamed: Shown(e) && of(e, r.URL.Query().Get("scanner")), Sent: time.Now().UnixMilli()}
 }
 
 // scanRequest is a code typed by hand, or the handle of a ticket that was found.
@@ -103,7 +110,7 @@ func (a *app) undo(w http.ResponseWriter, r *http.Request) (any, error) {
 // scans lists the last scans, newest first, without names and seats: a list stays
 // longer on the screen than a verdict.
 func (a *app) scans(_ http.ResponseWriter, r *http.Request) (any, error) {
-	events, err := a.house.Newest(r.Context(), 2*lastScans, 0)
+	events, err := a.house.Newest(r.Context(), readBack, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -116,6 +123,7 @@ func (a *app) scans(_ http.ResponseWriter, r *http.Request) (any, error) {
 		if len(views) == lastScans || !Shown(e) || !of(e, name) {
 			continue
 		}
+		e.Detail = "" // the vendor's own words may name somebody
 		v := a.speaker.Event(e)
 		v.Ticket = []Label{}
 		if done[e.Seq] {

@@ -31,6 +31,9 @@ func read[T any](t *testing.T, got answer) T {
 func TestAPersonActs(t *testing.T) {
 	r := serve(t)
 	typed := read[shown](t, r.post(t, "/scan", `{"code":" `+wholeCode+`\r\n"}`))
+	if age := time.Since(time.UnixMilli(typed.Sent)); age < 0 || age > time.Minute {
+		t.Errorf("a typed code's answer says that it was sent %s ago", age)
+	}
 	if typed.Kind != Admitted || typed.Seq != 7 || !typed.Streamed {
 		t.Errorf("%+v", typed)
 	}
@@ -97,6 +100,8 @@ func TestTheLastScansHaveNoNames(t *testing.T) {
 		for seq := uint64(37); seq > 0; seq-- {
 			h.events = append(h.events, sample(seq, []string{"lane-1", "lane-2"}[seq%2]))
 		}
+		blocked := &h.events[4]
+		blocked.Verdict, blocked.Reason, blocked.Detail = scanner.Refuse, scanner.Restricted, "Lovelace moved to A12"
 	})
 	got := r.ask(t, http.MethodGet, "/scans", "")
 	for _, private := range []string{"Lovelace", "A12", "North", wholeCode} {
@@ -114,8 +119,21 @@ func TestTheLastScansHaveNoNames(t *testing.T) {
 	if !strings.Contains(views[0].Why, "Jo") {
 		t.Errorf("nobody undid it: %+v", views[0])
 	}
-	for _, v := range read[[]View](t, r.ask(t, http.MethodGet, "/scans?scanner=lane-2", "")) {
-		if v.Scanner != "lane-2" {
+	// The other lanes have more to do.
+	r.house.change(func(h *house) {
+		for i := range h.events {
+			h.events[i].Scanner = []string{"lane-1", "lane-2", "lane-1", "lane-3"}[i%4]
+		}
+		for range 3 {
+			h.events = append(h.events, h.events...)
+		}
+	})
+	lane := read[[]View](t, r.ask(t, http.MethodGet, "/scans?scanner=lane-3", ""))
+	if len(lane) != lastScans {
+		t.Errorf("%d scans of one lane are listed, want %d", len(lane), lastScans)
+	}
+	for _, v := range lane {
+		if v.Scanner != "lane-3" {
 			t.Errorf("scan of %s", v.Scanner)
 		}
 	}

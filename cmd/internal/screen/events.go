@@ -73,7 +73,9 @@ func (a *app) events(w http.ResponseWriter, r *http.Request, stopping <-chan str
 func of(e control.Event, name string) bool { return name == "" || e.Scanner == name }
 
 func (a *app) state(name string) State {
-	state := a.speaker.State(a.house.Status(), name)
+	status := a.house.Status()
+	state := a.speaker.State(status, name)
+	state.Bar = append(state.Bar, a.speaker.Clock(status.Clock, time.Now()))
 	state.HoldMS = a.hold.Milliseconds()
 	return state
 }

@@ -37,7 +37,7 @@ type State struct {
 	// Title is the gate, Scanner the only one shown.
 	Title   string `json:"title"`
 	Scanner string `json:"scanner"`
-	// Bar is gate, link, outbox, list, clock, scanners: always visible.
+	// Bar is gate, link, outbox, list, scanners: always visible, with the [Speaker.Clock].
 	Bar []Part `json:"bar"`
 	// Counts are the shift's.
 	Counts []Label `json:"counts"`
@@ -72,8 +72,29 @@ func (s Speaker) State(st control.Status, name string) State {
 		state.Kind, state.Word = Blind, w.NoScanner
 		state.Why = fill(w.NoScannerNamed, "name", name, "known", strings.Join(append(state.Scanners, Manual), ", "))
 	}
+	if away := s.away(st, name); state.Kind == Calm && away != "" {
+		state.Kind, state.Word, state.Why, state.Do = Blind, w.NoScanner, away, w.NeedsLook
+	}
 	state.Shape = state.Kind.Shape()
 	return state
+}
+
+// away says which scanners are, where no scanner that is to be shown is there; "":
+// one is.
+func (s Speaker) away(st control.Status, name string) string {
+	var away []string
+	for _, sc := range st.Scanners {
+		switch {
+		case name != "" && sc.Name != name:
+		case sc.State == control.ScannerMissing:
+			away = append(away, fill(s.Words.ScannerMissing, "name", sc.Name))
+		case sc.State == control.ScannerError:
+			away = append(away, fill(s.Words.ScannerFault, "name", sc.Name))
+		default:
+			return ""
+		}
+	}
+	return strings.Join(away, ". ")
 }
 
 // LostState is what a screen shows that does not see the daemon.
@@ -162,4 +183,13 @@ func (s Speaker) counts(st control.Status) []Label {
 		inside += e.Inside
 	}
 	return append(counts, Label{w.CountInside, strconv.Itoa(inside)})
+}
+
+// Clock is the part of the bar that shows the venue's time, as true as the daemon
+// knows it. now is the device's own.
+func (s Speaker) Clock(st control.ClockStatus, now time.Time) Part {
+	if off := st.OffsetMS; off != nil {
+		now = now.Add(time.Duration(*off) * time.Millisecond)
+	}
+	return Part{s.seconds(now), Plain}
 }

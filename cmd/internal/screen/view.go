@@ -120,10 +120,15 @@ func (s Speaker) Event(e control.Event) View {
 	default:
 		v.Why, v.Do = s.why(e), s.advice(e)
 	}
-	scan := e.Kind == "" || e.Kind == scanner.KindScan || e.Kind == scanner.KindOverride
+	scan := passage(e.Kind)
 	v.MayAdmit = scan && (v.Kind == Refused || v.Kind == Reviewed)
 	v.MayUndo = scan && (v.Kind == Admitted || v.Kind == Exited)
 	return v
+}
+
+// passage tells of a record that lets somebody pass, or does not.
+func passage(k scanner.Kind) bool {
+	return k == "" || k == scanner.KindScan || k == scanner.KindOverride
 }
 
 // KindOf is what an event fills the screen with.
@@ -135,6 +140,8 @@ func KindOf(e control.Event) Kind {
 		return Undone
 	case e.Kind == scanner.KindConflict:
 		return Conflict
+	case !passage(e.Kind):
+		return Reviewed // whatever a newer daemon records: nobody comes in by it
 	case e.Verdict == scanner.Admit && e.Direction == scanner.Exit:
 		return Exited
 	case e.Verdict == scanner.Admit:

@@ -103,6 +103,18 @@ func TestEveryReasonIsSaid(t *testing.T) {
 	}
 }
 
+// TestNobodyComesInByAnUnknownRecord: a newer daemon may tell what this screen does
+// not know, and that is never green.
+func TestNobodyComesInByAnUnknownRecord(t *testing.T) {
+	s := speakers(t)[0]
+	for _, direction := range []scanner.Direction{scanner.Entry, scanner.Exit} {
+		v := s.Event(control.Event{Seq: 1, Kind: "handover", Verdict: scanner.Admit, Reason: scanner.OK, Direction: direction})
+		if v.Kind != Reviewed || v.Do == "" || v.MayAdmit || v.MayUndo {
+			t.Errorf("%s: %+v", direction, v)
+		}
+	}
+}
+
 // TestTheShownExample is the one of the issue, word by word.
 func TestTheShownExample(t *testing.T) {
 	s := speakers(t)[0]

@@ -138,11 +138,10 @@ func (s Speaker) window(e control.Event) string {
 // advice is what to do now; "": let them pass.
 func (s Speaker) advice(e control.Event) string {
 	w := s.Words
-	switch e.Verdict {
-	case scanner.Admit:
+	switch {
+	case e.Verdict == scanner.Admit && passage(e.Kind):
 		return ""
-	case scanner.Refuse:
-	default:
+	case e.Verdict != scanner.Refuse:
 		return w.DoSupervisor
 	}
 	switch e.Reason {

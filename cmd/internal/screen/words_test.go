@@ -13,6 +13,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"usher/cmd/internal/control"
+	"usher/scanner"
 )
 
 var placeholder = regexp.MustCompile(`\{[a-z]+\}`)
@@ -116,6 +119,26 @@ func TestNoWordIsUnused(t *testing.T) {
 	for i := range reflect.TypeFor[Words]().NumField() {
 		if name := reflect.TypeFor[Words]().Field(i).Name; !used[name] {
 			t.Errorf("nothing says %s", name)
+		}
+	}
+}
+
+// TestNothingButAnAdmissionReadsLikeOne: at a glance a word is not read to its end.
+func TestNothingButAnAdmissionReadsLikeOne(t *testing.T) {
+	for _, s := range speakers(t) {
+		w := s.Words
+		for _, kind := range []Kind{Refused, Reviewed, Repeated, Undone, Conflict, Lost} {
+			for _, pass := range []string{w.Admit, w.Exit, w.DirectionEntry, w.DirectionExit} {
+				if strings.Contains(strings.ToLower(s.word(kind)), strings.ToLower(pass)) {
+					t.Errorf("%s: %s for %s holds %q", w.Language, s.word(kind), kind, pass)
+				}
+			}
+		}
+		for _, reason := range scanner.Reasons() {
+			v := s.Event(control.Event{Verdict: scanner.Refuse, Reason: reason, At: control.At(now)})
+			if text := v.Why + " " + v.Do; strings.Contains(strings.ToLower(text), strings.ToLower(w.Admit)) {
+				t.Errorf("%s: %q, of a refusal, holds %q", w.Language, text, w.Admit)
+			}
 		}
 	}
 }

@@ -7,6 +7,12 @@ const tickTime = 100;
 const gapTime = 1500; // between two ticks: this page was stopped meanwhile
 const staleTime = 1500; // between sending and arrival: the same
 
+// old tells of what was sent at that time, by the clock of this same device, that it
+// is no news: it waited while this page was stopped.
+export function old(sent) {
+  return Math.abs(Date.now() - sent) > staleTime;
+}
+
 // follow calls on.page, on.state and on.verdict with what comes, and on.lost when
 // what was shown before must not be believed any more.
 export function follow(address, on) {
@@ -24,9 +30,8 @@ export function follow(address, on) {
     source = mine;
     const take = (handle) => (event) => {
       if (mine !== source) return;
-      // The id is the time of sending, by the clock of this same device. What waited
-      // while this page was stopped is no news.
-      if (Math.abs(Date.now() - Number(event.lastEventId)) > staleTime) {
+      // The id is the time of sending.
+      if (old(Number(event.lastEventId))) {
         drop();
         return;
       }

@@ -2,6 +2,7 @@
 // back. A panel never hides a verdict: the surface stays above it.
 
 import { failed, get, of, post } from "./daemon.js";
+import { old } from "./feed.js";
 import * as search from "./search.js";
 import { item, onChange, verdict } from "./surface.js";
 
@@ -137,7 +138,7 @@ function submits(id, act) {
 // checked shows what was answered, where the events do not bring it.
 async function checked(answer) {
   const view = await answer;
-  if (!view.streamed) verdict(view);
+  if (!view.streamed && !old(view.sent)) verdict(view);
 }
 
 async function code() {

@@ -11,6 +11,8 @@ const scanner = new URLSearchParams(location.search).get("scanner") || "";
 const events = "/events" + (scanner ? "?scanner=" + encodeURIComponent(scanner) : "");
 const loaded = document.querySelector("meta[name=page]").content;
 
+document.documentElement.dataset.running = "yes";
+
 let drawn = ""; // the state as it came; most are the same as the one before
 
 sound.begin();

@@ -26,7 +26,9 @@ export async function find(q) {
   if (mine !== asked) return;
   element("found").replaceChildren(...answer.found.map(row));
   element("found-note").textContent = answer.found.length === 0 ? panel.dataset.none : answer.more;
-  wait();
+  // The name that was typed goes as those that were found.
+  clearTimeout(idle);
+  idle = setTimeout(clear, holding());
 }
 
 // clear forgets the names, the one that was typed included.
@@ -38,7 +40,8 @@ export function clear() {
   element("search").value = "";
 }
 
-// wait begins the time anew after which the names go.
+// wait begins the time anew after which the names go. Who is still typing one gets
+// more.
 function wait() {
   clearTimeout(idle);
   const names = element("found").childElementCount > 0;

@@ -7,7 +7,7 @@ const hint = document.getElementById("sound");
 // A pattern is tones: from Hz, to Hz, ms long, ms of silence after it.
 const patterns = {
   admit: [[880, 880, 500, 0]],
-  exit: [[880, 440, 500, 0]],
+  exit: [[880, 880, 300, 80], [440, 440, 80, 0]],
   refuse: [[300, 300, 110, 90], [300, 300, 110, 90], [300, 300, 110, 0]],
   review: [[560, 560, 250, 150], [560, 560, 250, 0]],
   conflict: [[560, 560, 250, 150], [300, 300, 110, 90], [300, 300, 110, 0]],

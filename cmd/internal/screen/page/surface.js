@@ -9,6 +9,7 @@ let holdTime = 5000; // the state tells the configured one
 let hold = 0;
 let calm = null; // the state shown without a verdict; null: the daemon is lost
 let shown = null; // the verdict shown
+let waiting = null; // a conflict, until the verdict shown is over
 const listeners = [];
 
 // onChange calls when another thing is shown, with the verdict or null.
@@ -21,8 +22,15 @@ export function holding() {
   return holdTime;
 }
 
-// verdict shows a verdict, with its sound, until hold is over.
+// verdict shows a verdict, with its sound, until hold is over. Without the daemon it
+// shows none: the answer to a typed code may outlive the connection.
 export function verdict(view) {
+  if (!calm) return;
+  if (view.kind === "conflict" && shown && shown.kind !== "conflict") {
+    // It is about somebody who went in long ago, not about who stands here now.
+    waiting = view;
+    return;
+  }
   clearTimeout(hold);
   shown = view;
   draw(view);
@@ -50,6 +58,7 @@ export function lost() {
   clearTimeout(hold);
   const before = shown || calm;
   shown = null;
+  waiting = null;
   calm = null;
   const view = { kind: "lost", shape: "gap", word: surface.dataset.lostWord, why: surface.dataset.lostWhy, do: surface.dataset.lostDo };
   draw(view);
@@ -68,6 +77,9 @@ function rest() {
   element("say").replaceChildren(); // nobody must read an old verdict there
   if (calm) draw(calm);
   tell();
+  const next = waiting;
+  waiting = null;
+  if (next) verdict(next);
 }
 
 function tell() {
@@ -90,10 +102,19 @@ function draw(view) {
   word.style.setProperty("--letters", longest);
   word.style.setProperty("--lines", view.word.trim().split(/\s+/).length);
   word.style.setProperty("--all", Math.max(4, [...view.word].length));
+  element("lane").textContent = lane(view);
   element("why").textContent = view.why;
   element("do").textContent = view.do;
   labels(element("ticket"), view.ticket || []);
-  element("marks").replaceChildren(...(view.marks || []).map((mark) => item("li", mark)));
+  // A conflict is told long after its scan: which one, nobody could say without.
+  const marks = [...(view.marks || []), ...(view.kind === "conflict" ? [view.code] : [])];
+  element("marks").replaceChildren(...marks.map((mark) => item("li", mark)));
+}
+
+// lane says whose verdict it is, where it could be another one's: nobody must take the
+// next lane's green for their own.
+function lane(view) {
+  return view.seq && calm.scanners?.length > 1 && view.scanner !== calm.scanner ? view.scanner : "";
 }
 
 // bar shows what must always be seen; without a daemon nothing is known.
@@ -119,7 +140,7 @@ function labels(list, values) {
 
 // say is one announcement, also when it is the same as the one before.
 function say(view) {
-  const text = [view.word, view.why, view.do].filter(Boolean).join(" · ");
+  const text = [view.word, lane(view), view.why, view.do].filter(Boolean).join(" · ");
   element("say").replaceChildren(item("p", text));
 }
 

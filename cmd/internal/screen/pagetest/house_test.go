@@ -122,6 +122,9 @@ func (h *house) Scan(_ context.Context, code scanner.Code, direction scanner.Dir
 		e = admitted()
 	case strings.HasPrefix(string(code), "SLOW"):
 		<-h.slow
+		if strings.HasSuffix(string(code), "GOOD") {
+			e = admitted()
+		}
 	case strings.HasPrefix(string(code), "BROKEN"):
 		return control.Event{}, fmt.Errorf("the journal: %w", control.ErrUnavailable)
 	}

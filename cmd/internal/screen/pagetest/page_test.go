@@ -168,6 +168,10 @@ func shows(tab *browser.Tab, e control.Event, kind screen.Kind) {
 func (g *gate) tell(tab *browser.Tab, e control.Event, kind screen.Kind) control.Event {
 	g.t.Helper()
 	const attempts = 5
+	if kind == screen.Conflict && !tab.Is(`document.querySelector("#surface").dataset.kind === "calm"`) {
+		tab.Open(browser.Get[string](tab, "location.href")) // it would wait for the verdict shown
+		calm(tab)
+	}
 	for range attempts {
 		lost := browser.Get[int](tab, "look.lost")
 		told := g.happen(e)

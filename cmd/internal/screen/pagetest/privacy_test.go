@@ -57,6 +57,12 @@ func TestNamesLeaveWithTheVerdict(t *testing.T) {
 	tab.Wait(`document.querySelector("#search").value === ""`)
 	nothingOf(t, tab, person...)
 	nothingOf(t, tab, "ada palmer")
+
+	// A name that nobody has is somebody's, too.
+	tab.Press("Jo Smith" + kb.Enter)
+	tab.Wait(`document.querySelector("#search").value === ""`)
+	g.wasAskedFor(t, "find Jo Smith")
+	nothingOf(t, tab, "Jo Smith")
 }
 
 // TestPageOfOneScanner shows its events and nobody else's, in lists too, and what is
@@ -69,13 +75,21 @@ func TestPageOfOneScanner(t *testing.T) {
 	calm(one)
 	calm(both)
 
+	saysLane := func(tab *browser.Tab, want string) {
+		t.Helper()
+		if got := browser.Get[string](tab, `((e) => look.shown(e) ? e.textContent : "")(document.querySelector("#lane"))`); got != want {
+			t.Errorf("a verdict is said to be %q's, want %q", got, want)
+		}
+	}
 	g.tell(both, other, screen.Admitted)
+	saysLane(both, "lane-2")
 	second := g.tell(one, refused(scanner.AlreadyEntered), screen.Refused)
 	g.tell(both, other, screen.Admitted)
 	// The next beat came after that event, and the page still shows its own.
 	g.change(func(s *control.Status) { s.Outbox.Pending = 99 })
 	one.Wait(`document.querySelector("#bar").textContent.includes("To send: 99")`)
 	shows(one, second, screen.Refused)
+	saysLane(one, "")
 
 	browser.Get[bool](one, `document.querySelector("#open-scans").click() || true`)
 	one.Wait(`document.querySelectorAll("#scans li").length > 0`)
@@ -86,6 +100,7 @@ func TestPageOfOneScanner(t *testing.T) {
 	browser.Get[bool](one, `document.querySelector("#open-code").click() || true`)
 	one.Press("GOOD-9" + kb.Enter)
 	shows(one, control.Event{Seq: 4}, screen.Admitted)
+	saysLane(one, "typed")
 	shows(both, control.Event{Seq: 4}, screen.Admitted)
 	if n := browser.Get[int](both, `Number(document.querySelector("#surface").dataset.sounds)`); n != 4 {
 		t.Errorf("the page of all scanners sounded %d times, want 4", n)

@@ -88,3 +88,23 @@ func TestVerdictStaysInSightBesideAPanel(t *testing.T) {
 		}
 	}
 }
+
+// TestShapeFillsWhatTheTicketLeaves: eyes that see no colour go by the shape, from as
+// far as others go by the colour; it shrinks before a name is cut.
+func TestShapeFillsWhatTheTicketLeaves(t *testing.T) {
+	g := newGate(t)
+	tab := g.visit("")
+	calm(tab)
+	g.tell(tab, overridden(1, "Ann Lee"), screen.Admitted)
+	for _, size := range sizes {
+		tab.Size(size[0], size[1])
+		tab.Wait("document.getAnimations().length === 0")
+		got := browser.Get[struct{ Shape, Stage, Cut float64 }](tab, `((shape, stage, ticket) => ({
+			Shape: Math.min(shape.getBoundingClientRect().height, shape.getBoundingClientRect().width),
+			Stage: Math.min(stage.clientHeight, stage.clientWidth), Cut: ticket.scrollHeight - ticket.clientHeight,
+		}))(document.querySelector("#shape"), document.querySelector("#stage"), document.querySelector("#ticket"))`)
+		if got.Shape < got.Stage/5 || got.Cut > 0 {
+			t.Errorf("at %dx%d the shape is %.0f of %.0f pixels, and %.0f of the ticket are cut off", size[0], size[1], got.Shape, got.Stage, got.Cut)
+		}
+	}
+}

@@ -70,8 +70,10 @@ type live struct {
 
 	until time.Time // when the verdict's time is over
 	last  string    // the ID of the newest event
-	bells int
-	fresh bool // a verdict has come that was not drawn yet
+	// waiting is a conflict, until the verdict shown is over.
+	waiting *control.Event
+	bells   int
+	fresh   bool // a verdict has come that was not drawn yet
 
 	follow bool // the stream of events stands
 	answer bool // the daemon answers for its status
@@ -194,7 +196,7 @@ func (l *live) stoodStill(seen *time.Time) {
 
 // forget takes the verdict away, and what waits in the stream with it.
 func (l *live) forget() {
-	l.view.shown, l.bells = nil, 0
+	l.view.shown, l.waiting, l.bells = nil, nil, 0
 	l.round++
 	l.resync()
 }
@@ -224,7 +226,7 @@ func (l *live) take(n news) {
 	if l.view.connected {
 		l.view.lost = ""
 	} else {
-		l.view.shown, l.bells = nil, 0
+		l.view.shown, l.waiting, l.bells = nil, nil, 0
 	}
 }
 
@@ -254,6 +256,11 @@ func (l *live) show(e control.Event) {
 	if e.ID != "" && e.ID == l.last && !e.Repeat {
 		return // told twice
 	}
+	if was := l.view.shown; was != nil && screen.KindOf(e) == screen.Conflict && screen.KindOf(*was) != screen.Conflict {
+		// It is about somebody who went in long ago, not about who stands here now.
+		l.waiting = &e
+		return
+	}
 	hold := usualHold
 	if s := l.view.status; s != nil && s.Screen.HoldMS > 0 {
 		hold = time.Duration(s.Screen.HoldMS) * time.Millisecond
@@ -265,8 +272,13 @@ func (l *live) show(e control.Event) {
 
 // calm takes a verdict away whose time is over.
 func (l *live) calm() {
-	if l.view.shown != nil && !l.now().Before(l.until) {
-		l.view.shown = nil
+	if l.view.shown == nil || l.now().Before(l.until) {
+		return
+	}
+	l.view.shown = nil
+	if next := l.waiting; next != nil {
+		l.waiting = nil
+		l.show(*next)
 	}
 }
 

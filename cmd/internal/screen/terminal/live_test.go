@@ -69,6 +69,39 @@ func TestAVerdictsTimeEnds(t *testing.T) {
 	}
 }
 
+// A conflict is about somebody who went in long ago: it waits until who stands here
+// has been seen.
+func TestAConflictWaitsForTheVerdict(t *testing.T) {
+	now := evening
+	l := newLive(t, nil, 80, 24, &now)
+	l.connect(1, nil)
+	here, first, last := admitted(), admitted(), admitted()
+	for i, e := range []*control.Event{&first, &last} {
+		e.ID, e.Kind, e.Verdict, e.Conflict = fmt.Sprint("conflict-", i), scanner.KindConflict, "", true
+	}
+	for _, e := range []*control.Event{&here, &first, &last} {
+		l.take(news{event: e, round: 1})
+		if l.view.shown != &here && l.view.shown.ID != here.ID {
+			t.Fatalf("%s took the verdict's place", l.view.shown.ID)
+		}
+	}
+	now = now.Add(5 * time.Second)
+	if l.calm(); l.view.shown == nil || l.view.shown.ID != last.ID {
+		t.Errorf("afterwards %v is shown, want the last conflict", l.view.shown)
+	}
+	now = now.Add(5 * time.Second)
+	if l.calm(); l.view.shown != nil {
+		t.Error("the conflict does not end")
+	}
+	l.take(news{event: &here, round: 1})
+	l.take(news{event: &first, round: 1})
+	l.forget()
+	now = now.Add(5 * time.Second)
+	if l.calm(); l.view.shown != nil {
+		t.Error("what waited was not forgotten")
+	}
+}
+
 // Stopped for a minute (a stopped job, a closed lid): what waited in the stream
 // meanwhile is not shown as if it happened now.
 func TestWhatWaitedIsNotShownAsNew(t *testing.T) {

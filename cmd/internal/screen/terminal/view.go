@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -44,7 +45,14 @@ func (v view) surface() surface {
 		return surface{text: []paragraph{{v.speaker.Words.Connecting}}}
 	}
 	if v.shown != nil {
-		return eventSurface(v.speaker.Event(*v.shown))
+		e := v.speaker.Event(*v.shown)
+		s := eventSurface(e)
+		if v.scanner == "" && len(v.status.Scanners) > 1 {
+			// Nobody must take the next lane's green for their own.
+			s.text = slices.Insert(s.text, 0, paragraph{e.Scanner})
+			s.more = []paragraph{{e.At, e.Code}}
+		}
+		return s
 	}
 	state := v.speaker.State(*v.status, v.scanner)
 	s := stateSurface(state)
@@ -89,21 +97,15 @@ func labelled(labels []screen.Label) paragraph {
 
 // bar is what must always be seen. Of a lost daemon only the gate is still sure.
 func (v view) bar() []screen.Part {
-	clock := v.now
 	if v.status == nil {
-		return []screen.Part{{Text: v.clock(clock), Grade: screen.Plain}}
-	}
-	if off := v.status.Clock.OffsetMS; off != nil {
-		clock = clock.Add(time.Duration(*off) * time.Millisecond)
+		return []screen.Part{v.speaker.Clock(control.ClockStatus{}, v.now)}
 	}
 	bar := v.speaker.State(*v.status, v.scanner).Bar
 	if !v.connected && len(bar) > 1 {
 		bar = bar[:1]
 	}
-	return append(bar, screen.Part{Text: v.clock(clock), Grade: screen.Plain})
+	return append(bar, v.speaker.Clock(v.status.Clock, v.now))
 }
-
-func (v view) clock(t time.Time) string { return t.In(v.speaker.Zone).Format("15:04:05") }
 
 // Bells is the sound of an event: verdicts are told apart by the number of bells. The
 // same ticket again has none: one more bell would be one more admission.
