@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"usher/scanner"
 	"usher/vendors/wire"
@@ -41,13 +42,13 @@ func (c *Client) ask(ctx context.Context, service *wire.Client, key string, call
 	call.Query = query
 	got, err := service.Do(ctx, call)
 	if err != nil {
-		return c.despite(call.Op, got, err)
+		return c.despite(call.Op, key, got, err)
 	}
 	var r reply
 	if err := got.Decode(&r); err != nil {
 		return said{}, err
 	}
-	s, ok := r.said(got.Status)
+	s, ok := r.said(got.Status, key)
 	if !ok {
 		return said{}, wire.Nonsense(call.Op, got.Status, errors.New("an answer without result.status"))
 	}
@@ -58,14 +59,15 @@ func (c *Client) ask(ctx context.Context, service *wire.Client, key string, call
 }
 
 // despite reads what the vendor says beside an HTTP status that is not 2xx.
-func (c *Client) despite(op string, got wire.Answer, err error) (said, error) {
+func (c *Client) despite(op, key string, got wire.Answer, err error) (said, error) {
 	var r reply
 	if got.Body == nil || wire.Decode(got.Body, &r) != nil {
 		return said{}, err
 	}
-	s, ok := r.said(got.Status)
+	s, ok := r.said(got.Status, key)
 	switch {
-	case !ok:
+	case !ok, got.Status == http.StatusUnauthorized:
+		// 401 speaks of the key alone: BAD_TOKEN beside it is no word on a ticket.
 		return said{}, err
 	case s.status.known() && !s.status.passes() && refusing(got.Status):
 		got.Vouch()
@@ -75,6 +77,9 @@ func (c *Client) despite(op string, got wire.Answer, err error) (said, error) {
 	// the call, it got there.
 	call := *scanner.CallErrorOf(err)
 	call.MaybeSent = true
+	if !s.status.known() {
+		s.status = hidden // it may hold the code
+	}
 	call.Err = fmt.Errorf("%w, with the status %s", call.Err, s.status.plain())
 	return said{}, &call
 }
@@ -88,13 +93,17 @@ func refusing(status int) bool {
 	return status/100 == 4
 }
 
-func (r reply) said(http int) (said, bool) {
+// said reads the answer. Words that repeat the key are not taken over.
+func (r reply) said(http int, key string) (said, bool) {
 	if r.Result == nil || r.Result.Status == nil || *r.Result.Status == "" {
 		return said{}, false
 	}
 	s := said{status: status(*r.Result.Status), message: r.Message, http: http}
+	if !s.status.known() && strings.Contains(string(s.status), key) {
+		s.status = hidden
+	}
 	var words string
-	if json.Unmarshal(r.Result.Message, &words) == nil {
+	if json.Unmarshal(r.Result.Message, &words) == nil && !strings.Contains(words, key) {
 		s.words = wire.Plain(words)
 	}
 	return s, true

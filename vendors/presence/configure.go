@@ -90,6 +90,11 @@ func (c *Client) inform(ctx context.Context, key string) (again bool, err error)
 		c.log.Warn("Presence does not know this device any more: it is configured again")
 		return true, nil
 	}
+	if err != nil && scanner.CallErrorOf(err).Trouble == scanner.Malformed {
+		// The document does not require this call: a site without it is no outage.
+		c.log.Warn("Presence does not take the question for this device's information: it is configured again", "err", err)
+		return true, nil
+	}
 	if err != nil {
 		return false, err
 	}

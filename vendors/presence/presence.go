@@ -29,7 +29,8 @@
 //   - result.status decides, not the HTTP status: which that is beside a refusal is
 //     nowhere said, so a JSON answer with a status of the tables is believed at 2xx
 //     and at 4xx, but for 407, 408 and 429. A "yes" beside another status than 2xx is
-//     a contradiction and no answer. 401 and 403 without such a body mean the key.
+//     a contradiction and no answer. 401 means the key, whatever is beside it, and so
+//     does 403 without such a body.
 //   - Entering is OKAY alone. Leaving is OKAY (the newest page), EXIT (the earlier
 //     ones) and both spellings of the internal exit, INTERNAL_SCAN_EXIT and
 //     INTERNAL_EXIT_SCAN. INTERNAL_SCAN, which only the first generation has, lets
@@ -47,7 +48,8 @@
 //     gate's own rule. Where this device did not send it, it is refused. It is never a
 //     green by itself: the lost answer may have been a refusal.
 //   - Presence forgets no device by itself. Where it says NOT_FOUND of one, or
-//     BAD_REQUEST, the device is configured again.
+//     BAD_REQUEST, or another 4xx than for the key, the device is configured again:
+//     no site needs to have the optional call.
 //   - scanTime is the corrected true time of the scan. deviceOs is Printed.
 //   - The upload is an array of the fields of enter, at vendor.upload_path, and is
 //     answered as the other calls are: OKAY, all taken; BAD_REQUEST, the format is

@@ -107,3 +107,25 @@ func TestNoKey(t *testing.T) {
 		t.Errorf("status %+v", st)
 	}
 }
+
+// An answer that repeats the key, or the code in its status, is not shown.
+func TestWhatAnAnswerRepeatsIsNotShown(t *testing.T) {
+	for _, status := range []int{200, 404, 500} {
+		for _, body := range []string{
+			`{"result":{"status":"MARK_RESTRICTION","message":"no ` + key + `"}}`,
+			`{"result":{"status":"KEY ` + key + ` UNKNOWN"}}`,
+			`{"result":{"status":"TICKET 721744537954 UNKNOWN"}}`,
+		} {
+			c := answering(t, status, body)
+			got, err := c.Validate(t.Context(), scanner.Ask{Code: "721744537954", Direction: scanner.Entry})
+			text := fmt.Sprintf("%+v %v", got, err)
+			if got.Verdict == scanner.Admit || strings.Contains(text, key) || err == nil && strings.Contains(text, "721744537954") {
+				t.Errorf("%d %s: %s", status, body, text)
+			}
+		}
+		c := notYet(t, `{"result":{"status":"KEY `+key+` UNKNOWN"}}`)
+		if err := c.Probe(t.Context()); err == nil || strings.Contains(err.Error()+c.Status().Problem, key) {
+			t.Errorf("at configure: %v", err)
+		}
+	}
+}

@@ -322,3 +322,20 @@ func TestOneConfigurationAtATime(t *testing.T) {
 	}
 	g.probe(t)
 }
+
+// Presence's optional call is not needed: where its path is unknown, the device is
+// configured again, and the link comes back.
+func TestInformationIsOptional(t *testing.T) {
+	g := newGate(t, presencesim.Options{}, nil)
+	g.probe(t)
+	g.set(t, faults.Fault{Kind: faults.Status, Status: 404, Call: "device"})
+	g.probe(t)
+	if got, err := g.ask(t, "good00000001", scanner.Entry); err != nil || got.Verdict != scanner.Admit || g.sim.Calls("device/init") != 2 {
+		t.Errorf("%+v, %v, %d configures", got, err, g.sim.Calls("device/init"))
+	}
+	g.clear(t)
+	g.set(t, faults.Fault{Kind: faults.Status, Status: 503, Call: "device"})
+	if err := g.client.Probe(t.Context()); err == nil || g.sim.Calls("device/init") != 2 {
+		t.Errorf("a fault of the vendor's own: %v, %d configures", err, g.sim.Calls("device/init"))
+	}
+}

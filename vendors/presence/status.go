@@ -40,6 +40,9 @@ const (
 	generalError             status = "GENERAL_ERROR"
 )
 
+// hidden stands for an unknown status that holds what must not be shown.
+const hidden status = "an unknown status"
+
 // meaning is what a refusal tells the person at the gate; words are for
 // [scanner.Restricted] alone.
 type meaning struct {
@@ -145,5 +148,9 @@ func (s said) detail(words string, code scanner.Code) string {
 	if s.words != "" && !strings.Contains(s.words, string(code)) {
 		parts = append(parts, s.words)
 	}
-	return strings.Join(append(parts, s.status.plain()), " · ")
+	shown := s.status
+	if !shown.known() && strings.Contains(string(shown), string(code)) {
+		shown = hidden
+	}
+	return strings.Join(append(parts, shown.plain()), " · ")
 }

@@ -138,6 +138,7 @@ func TestOddAnswers(t *testing.T) {
 		{name: "a refusal with 429", body: `{"result":{"status":"ALREADY_ENTERED"}}`, status: 429, trouble: scanner.Throttled},
 		{name: "a refusal with 503", body: `{"result":{"status":"ALREADY_ENTERED"}}`, status: 503, trouble: scanner.Failing},
 		{name: "a bare 401", body: `{"fault":{"faultstring":"Invalid ApiKey"}}`, status: 401, trouble: scanner.Denied},
+		{name: "a 401 with a status", body: `{"result":{"status":"BAD_TOKEN","message":"Invalid ApiKey"}}`, status: 401, trouble: scanner.Denied},
 		{name: "a bare 404", body: `{}`, status: 404, trouble: scanner.Malformed},
 		{name: "empty", body: "", trouble: scanner.Nonsense},
 		{name: "null", body: "null", trouble: scanner.Nonsense},
@@ -173,7 +174,8 @@ func TestOddAnswers(t *testing.T) {
 	}
 }
 
-// The place is "Section:Row:Seat", and whatever else comes is shown as far as it goes.
+// The place is "Section:Row:Seat", and whatever else comes is shown as far as it
+// goes. Where there is nothing to show, the list may know more.
 func TestPlaces(t *testing.T) {
 	for tickets, want := range map[string]*scanner.TicketInfo{
 		`[{"place":"PIT1:3:4","eventId":"3F"}]`:         {Section: "PIT1", Seat: "3-4", Event: "3F"},
@@ -187,11 +189,11 @@ func TestPlaces(t *testing.T) {
 		`[{"place":"A:1:1"},{"place":"B:1:1"}]`:         {Section: "A, B", Seat: "1-1"},
 		`[{"place":"A:1"},{"place":"A:2"},{"place":"A:3"},{"place":"A:4"},{"place":"A:5"}]`: {Section: "A", Seat: "1, 2, 3, 4, …"},
 		`[{"place":"<b>x\u202e</b>:1:2"}]`:                                                  {Section: "<b>x</b>", Seat: "1-2"},
-		`[{"place":null}]`:                                                                  {},
-		`[{"place":5}]`:                                                                     {},
-		`[]`:                                                                                {},
-		`null`:                                                                              {},
-		`"none"`:                                                                            {},
+		`[{"place":null}]`:                                                                  nil,
+		`[{"place":5}]`:                                                                     nil,
+		`[]`:                                                                                nil,
+		`null`:                                                                              nil,
+		`"none"`:                                                                            nil,
 	} {
 		c := answering(t, 200, `{"result":{"status":"OKAY"},"message":{"tickets":`+tickets+`}}`)
 		got, err := c.Validate(t.Context(), scanner.Ask{Code: "721744537954", Direction: scanner.Entry})

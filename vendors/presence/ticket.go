@@ -77,9 +77,6 @@ func (c *Client) Validate(ctx context.Context, ask scanner.Ask) (scanner.Answer,
 	}
 	answer := said.verdict(ask.Direction, ask.Code)
 	answer.Ticket = said.info()
-	if answer.Verdict == scanner.Admit && answer.Ticket == nil {
-		answer.Ticket = &scanner.TicketInfo{}
-	}
 	c.recent.answered(mine, c.clock.Now(), answer)
 	return answer, nil
 }
