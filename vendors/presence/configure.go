@@ -42,7 +42,6 @@ type deviceMessage struct {
 // configure makes the device known to Presence (API Device Configure). Until it was
 // answered OKAY no scan may be asked.
 func (c *Client) configure(ctx context.Context, key string) error {
-	c.session.unconfirm()
 	d := c.device
 	said, err := c.ask(ctx, c.devices, key, wire.Call{
 		Op: opInit, Method: http.MethodPost, Path: "/device/init",

@@ -136,8 +136,15 @@ func (s *session) probe(ctx context.Context, forced bool) error {
 		if !again {
 			return s.judged(err, key)
 		}
+		s.unconfirm()
 	}
-	return s.judged(s.client.configure(ctx, key), key)
+	// A person may ask for this while scans go on: they are asked as before, until
+	// Presence has not answered OKAY.
+	err = s.client.configure(ctx, key)
+	if err != nil {
+		s.unconfirm()
+	}
+	return s.judged(err, key)
 }
 
 // judged notes a refusal that needs a person.

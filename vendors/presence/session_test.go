@@ -3,6 +3,7 @@ package presence_test
 import (
 	"context"
 	"encoding/json"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -337,5 +338,35 @@ func TestInformationIsOptional(t *testing.T) {
 	g.set(t, faults.Fault{Kind: faults.Status, Status: 503, Call: "device"})
 	if err := g.client.Probe(t.Context()); err == nil || g.sim.Calls("device/init") != 2 {
 		t.Errorf("a fault of the vendor's own: %v, %d configures", err, g.sim.Calls("device/init"))
+	}
+}
+
+// A person who signs in anew takes no gate offline: scans are asked meanwhile, and
+// no more once the configuration has failed.
+func TestScansGoOnWhileAPersonSignsIn(t *testing.T) {
+	g := newGate(t, presencesim.Options{}, nil)
+	g.probe(t)
+	g.set(t, faults.Fault{Kind: faults.BlackHole, Call: "device/init", Times: 1})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	before, ended := g.server.Calls(), make(chan error, 1)
+	go func() { ended <- g.client.SignIn(ctx) }()
+	for g.server.Calls() == before {
+		select {
+		case err := <-ended:
+			t.Fatalf("no configure was sent: %v", err)
+		default:
+			runtime.Gosched()
+		}
+	}
+	if got, err := g.ask(t, "good00000001", scanner.Entry); err != nil || got.Verdict != scanner.Admit {
+		t.Errorf("meanwhile: %+v, %v", got, err)
+	}
+	cancel()
+	if err := <-ended; err == nil {
+		t.Error("a configure that nobody answered succeeded")
+	}
+	if _, err := g.ask(t, "more00000002", scanner.Entry); err == nil || scanner.CallErrorOf(err).MaybeSent {
+		t.Errorf("after it failed: %v", err)
 	}
 }
