@@ -52,7 +52,7 @@ func TestCheckOfPresence(t *testing.T) {
 	text := found("", wholeDevice)
 	for _, want := range []string{
 		"ok vendor: presence: signed in",
-		"warn vendor.upload_path: missing, so entries made offline are kept on this device and exported, never uploaded: the path is not public, ask Ticketmaster's Nexus Partner Program coordinator for it",
+		"warn vendor.upload_path: missing, so entries made offline are kept on this device and exported, never uploaded: the path is not public, ask Ticketmaster's Nexus Partner Program coordinator for it; what was kept before it is set is not uploaded afterwards",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)

@@ -141,7 +141,8 @@ func (c *Client) Vendor() scanner.Vendor {
 	switch {
 	case c.cfg.UploadPath == "":
 		v.Advice = append(v.Advice, "vendor.upload_path: missing, so entries made offline are kept on this device and exported, never uploaded: "+
-			"the path is not public, ask Ticketmaster's Nexus Partner Program coordinator for it")
+			"the path is not public, ask Ticketmaster's Nexus Partner Program coordinator for it; "+
+			"what was kept before it is set is not uploaded afterwards: hand it over by `usher export`")
 	case !strings.Contains(c.cfg.UploadPath, directionWord):
 		v.Advice = append(v.Advice, "vendor.upload_path: holds no {direction}, so entries made offline are uploaded and exits are parked: "+
 			"ask Ticketmaster's Nexus Partner Program coordinator how exits are uploaded")
