@@ -110,16 +110,29 @@ func (h *Host) play(ctx context.Context, p []moment) {
 	defer h.show(moment{})
 	for _, m := range p {
 		h.show(m)
-		pause := time.NewTimer(m.lasts)
+		if !h.lasts(ctx, m.lasts) {
+			return
+		}
+	}
+}
+
+// lasts waits, and tells whether nothing ended the wait: a newer signal does. A wake
+// may be the one of the signal that is playing, when it came in the moment in which
+// Run took the one before.
+func (h *Host) lasts(ctx context.Context, d time.Duration) bool {
+	pause := time.NewTimer(d)
+	defer pause.Stop()
+	for {
 		select {
 		case <-pause.C:
+			return true
 		case <-ctx.Done():
-			pause.Stop()
-			return
+			return false
 		case <-h.wake:
-			pause.Stop()
-			h.tell() // for Run
-			return
+			if h.newest.Load() != nil {
+				h.tell() // for Run
+				return false
+			}
 		}
 	}
 }
