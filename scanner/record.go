@@ -181,8 +181,8 @@ type Attempt struct {
 	Direction Direction `json:"direction"`
 	Scanner   string    `json:"scanner"`
 	At        Stamp     `json:"at"`
-	// Used: the list showed the ticket as used before the call was made. Who says so
-	// later does not speak of this call.
+	// Used: the list or the vendor said that the ticket was used before the call was
+	// made. Who says so later does not speak of this call.
 	Used bool `json:"used,omitempty"`
 	// Admitted: the vendor's yes came after its scan was judged without it and not
 	// admitted.

@@ -61,7 +61,7 @@ func again(way scanner.Direction) scanner.Reason {
 
 // explaining gives those attempts that may be the movement somebody speaks of:
 // none where this device has seen the ticket make it, none that it has moved
-// after, and of entries none made after a list that showed it as used already.
+// after, and of entries none made when it was known as used already.
 func (s *scan) explaining(mark scanner.Mark, open []scanner.Attempt) []scanner.Attempt {
 	young := s.young(open)
 	if len(young) == 0 || s.seen(mark) {

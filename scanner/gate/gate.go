@@ -97,6 +97,7 @@ type Gate struct {
 	// spent are attempts that must not be used again, unsaved those that are on no
 	// disk.
 	spent   spent
+	refused refused
 	unsaved unsaved
 
 	mu    sync.Mutex // guards lanes

@@ -73,7 +73,7 @@ func (s *scan) ask(ctx context.Context) *call {
 		cfg: s.cfg, answer: make(chan reply, 1),
 		attempt: scanner.Attempt{
 			Scope: s.cfg.Scope, Code: s.code, Direction: s.reading.Direction, Scanner: s.reading.Scanner, At: s.reading.At,
-			Used: s.found == scanner.Listed && s.ticket.Status == scanner.StatusUsed,
+			Used: s.found == scanner.Listed && s.ticket.Status == scanner.StatusUsed || g.refused.lately(s.cfg.Scope, s.code, s.reading.At),
 		},
 	}
 	id, err := g.Journal.Attempt(ctx, c.attempt)
@@ -151,6 +151,9 @@ func (s *scan) answered(ctx context.Context, c *call, r reply, mark scanner.Mark
 		return s.lost(ctx, r.Answer, mark, may, append(open, c.attempt))
 	}
 	s.gate.end(ctx, c.attempt)
+	if r.Reason == scanner.AlreadyEntered && s.reading.Direction == scanner.Entry {
+		s.gate.refused.note(s.cfg.Scope, s.code, s.reading.At)
+	}
 	return s.vendorDeclines(r.Answer)
 }
 
