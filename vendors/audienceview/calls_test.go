@@ -30,7 +30,7 @@ func TestAdmissionTells(t *testing.T) {
 		t.Errorf("%v\n%s", err, diff)
 	}
 	// authenticate, validateTicket
-	if n := v.seen.count(); n != 2 {
+	if n := len(v.seen.All()); n != 2 {
 		t.Errorf("%d observations, want 2", n)
 	}
 }
@@ -355,7 +355,7 @@ func TestObservations(t *testing.T) {
 	if err := v.client.Probe(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	before := v.seen.count()
+	before := len(v.seen.All())
 	for _, f := range []faults.Fault{{Kind: faults.HTML}, {Kind: faults.Foreign}, {Kind: faults.Status, Status: 500}, {Kind: faults.Redirect}} {
 		f.Times = 1
 		if err := v.server.Set(f); err != nil {
@@ -365,7 +365,7 @@ func TestObservations(t *testing.T) {
 			t.Fatal("no error")
 		}
 	}
-	if n := v.seen.count(); n != before {
+	if n := len(v.seen.All()); n != before {
 		t.Errorf("%d observations of answers that are not the vendor's", n-before)
 	}
 	if err := v.server.Set(faults.Fault{Kind: faults.Date, Delay: time.Hour, Times: 1}); err != nil {
@@ -374,7 +374,7 @@ func TestObservations(t *testing.T) {
 	if err := v.client.Probe(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	last := v.seen.all[v.seen.count()-1]
+	last := v.seen.All()[len(v.seen.All())-1]
 	if ahead := last.Date.Sub(last.Received.Wall); ahead < 59*time.Minute || ahead > 61*time.Minute {
 		t.Errorf("observed %v", last)
 	}

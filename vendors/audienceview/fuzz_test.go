@@ -12,6 +12,7 @@ import (
 
 	"usher/scanner"
 	"usher/vendors/audienceview"
+	"usher/vendors/vendortest"
 )
 
 // canned answers sign-ins and one body for every other call, without a network.
@@ -43,9 +44,9 @@ func cannedClient(t *testing.T, body string) *audienceview.Client {
 
 func cannedClientOf(t *testing.T, answers canned, kept ...byte) *audienceview.Client {
 	t.Helper()
-	mem := &memory{kept: map[string][]byte{}}
+	mem := &vendortest.Memory{Kept: map[string][]byte{}}
 	if kept != nil {
-		mem.kept["sign_in_lock"] = kept
+		mem.Kept["sign_in_lock"] = kept
 	}
 	c, err := audienceview.NewClient(map[string]any{"username": user, "client_id": clientID}, audienceview.Deps{
 		Transport: answers, Environ: []string{"USHER_VENDOR_PASSWORD=" + password}, Memory: mem,

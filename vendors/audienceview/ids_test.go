@@ -167,7 +167,7 @@ func TestSignInLock(t *testing.T) {
 		if s := restarted.Status(); !s.Ready || s.Problem != "" {
 			t.Errorf("id %d: status %+v", id, s)
 		}
-		for key, kept := range v.memory.kept {
+		for key, kept := range v.memory.Kept {
 			if strings.Contains(string(kept), password) {
 				t.Errorf("%s holds the password", key)
 			}

@@ -1,14 +1,12 @@
 package audienceview_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -63,16 +61,16 @@ type venue struct {
 	sim       *audienceviewsim.Sim
 	server    *faults.Server
 	transport *http.Transport
-	log       *logBuffer
-	memory    *memory
+	log       *vendortest.Log
+	memory    *vendortest.Memory
 	file      string
 	client    *audienceview.Client
-	seen      *observations
+	seen      *vendortest.Observations
 }
 
 func newVenue(t *testing.T, change func(raw map[string]any, deps *audienceview.Deps)) *venue {
 	t.Helper()
-	v := &venue{sim: stage(nil), transport: wire.NewTransport(), log: &logBuffer{}, memory: &memory{}, seen: &observations{}}
+	v := &venue{sim: stage(nil), transport: wire.NewTransport(), log: &vendortest.Log{}, memory: &vendortest.Memory{}, seen: &vendortest.Observations{}}
 	server, err := faults.Listen("127.0.0.1:0", v.sim, audienceviewsim.CallName)
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +98,7 @@ func (v *venue) again(t *testing.T, change func(raw map[string]any, deps *audien
 		"client_id": clientID, "production_id": productionID, "performance_id": performanceID,
 	}
 	deps := audienceview.Deps{
-		Version: "1.2.3", Memory: v.memory, Transport: v.transport, Observe: v.seen.add,
+		Version: "1.2.3", Memory: v.memory, Transport: v.transport, Observe: v.seen.Add,
 		Log: slog.New(slog.NewTextHandler(v.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	if change != nil {
@@ -164,60 +162,4 @@ func TestContract(t *testing.T) {
 			Log:     v.log.String,
 		}
 	}})
-}
-
-// memory keeps what a vendor saves.
-type memory struct {
-	mu   sync.Mutex
-	kept map[string][]byte
-}
-
-func (m *memory) Load(key string) ([]byte, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return bytes.Clone(m.kept[key]), nil
-}
-
-func (m *memory) Save(key string, value []byte) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.kept == nil {
-		m.kept = map[string][]byte{}
-	}
-	m.kept[key] = bytes.Clone(value)
-	return nil
-}
-
-type observations struct {
-	mu  sync.Mutex
-	all []wire.Observation
-}
-
-func (o *observations) add(one wire.Observation) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.all = append(o.all, one)
-}
-
-func (o *observations) count() int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return len(o.all)
-}
-
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }

@@ -11,6 +11,7 @@ import (
 
 	"usher/scanner"
 	"usher/vendors/presence"
+	"usher/vendors/vendortest"
 )
 
 // canned answers configures and one body for every other call, without a network.
@@ -40,7 +41,7 @@ func (c canned) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func cannedClient(t *testing.T, answers canned, kept []byte) *presence.Client {
 	t.Helper()
-	mem := &memory{kept: map[string][]byte{"configuration": kept}}
+	mem := &vendortest.Memory{Kept: map[string][]byte{"configuration": kept}}
 	c, err := presence.NewClient(map[string]any{"venue_id": venue, "upload_path": "/u/{direction}"}, presence.Deps{
 		Device: device(), Address: func() string { return "192.0.2.7" }, Memory: mem, Transport: answers, Environ: []string{"USHER_VENDOR_API_KEY=" + key},
 	})

@@ -74,7 +74,7 @@ func TestTheKeyIsToldToNobody(t *testing.T) {
 	}
 	note(c.Probe(t.Context()))
 	printed.WriteString(g.log.String() + g2.log.String() + g.client.Status().Problem)
-	for name, value := range g.memory.kept {
+	for name, value := range g.memory.Kept {
 		printed.WriteString(name + string(value))
 	}
 	for _, secret := range []string{key, url.QueryEscape(key), "apikey", "k3y-of"} {

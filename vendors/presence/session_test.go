@@ -261,7 +261,7 @@ func TestRebootInAnOutage(t *testing.T) {
 func TestDamagedMemory(t *testing.T) {
 	for _, kept := range []string{"", "{", "null", "[]", `{"device_id":0}`, `{"device_id":101,"gate_id":1}`} {
 		g := newGate(t, presencesim.Options{}, nil)
-		g.memory.kept = map[string][]byte{"configuration": []byte(kept)}
+		g.memory.Kept = map[string][]byte{"configuration": []byte(kept)}
 		c := g.again(t, nil)
 		if c.Status().Ready || c.Freeze() != nil {
 			t.Errorf("%q: %+v", kept, c.Status())
@@ -270,8 +270,8 @@ func TestDamagedMemory(t *testing.T) {
 			t.Errorf("%q: %v", kept, err)
 		}
 		var saved map[string]any
-		if err := json.Unmarshal(g.memory.kept["configuration"], &saved); err != nil || saved["gate"] != "Gate 7" || strings.Contains(string(g.memory.kept["configuration"]), key) {
-			t.Errorf("saved %s, %v", g.memory.kept["configuration"], err)
+		if err := json.Unmarshal(g.memory.Kept["configuration"], &saved); err != nil || saved["gate"] != "Gate 7" || strings.Contains(string(g.memory.Kept["configuration"]), key) {
+			t.Errorf("saved %s, %v", g.memory.Kept["configuration"], err)
 		}
 	}
 }
@@ -280,7 +280,7 @@ func TestDamagedMemory(t *testing.T) {
 func TestObservations(t *testing.T) {
 	g := newGate(t, presencesim.Options{}, nil)
 	g.probe(t)
-	before := g.seen.count()
+	before := len(g.seen.All())
 	if before != 1 {
 		t.Errorf("%d observations of one configure", before)
 	}
@@ -295,7 +295,7 @@ func TestObservations(t *testing.T) {
 	if _, err := g.ask(t, "good00000001", scanner.Entry); err != nil {
 		t.Fatal(err)
 	}
-	if n := g.seen.count(); n != before {
+	if n := len(g.seen.All()); n != before {
 		t.Errorf("%d observations of answers that are not the vendor's", n-before)
 	}
 }

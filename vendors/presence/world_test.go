@@ -1,7 +1,6 @@
 package presence_test
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net/http"
@@ -35,11 +34,11 @@ type gate struct {
 	sim       *presencesim.Sim
 	server    *faults.Server
 	transport *http.Transport
-	log       *logBuffer
-	memory    *memory
+	log       *vendortest.Log
+	memory    *vendortest.Memory
 	file      string
 	client    *presence.Client
-	seen      *observations
+	seen      *vendortest.Observations
 	// time is the test's clock, where it has one.
 	time *clock
 }
@@ -63,7 +62,7 @@ type change func(raw map[string]any, deps *presence.Deps)
 
 func newGate(t *testing.T, o presencesim.Options, ch change) *gate {
 	t.Helper()
-	g := &gate{sim: stage(o), transport: wire.NewTransport(), log: &logBuffer{}, memory: &memory{}, seen: &observations{}}
+	g := &gate{sim: stage(o), transport: wire.NewTransport(), log: &vendortest.Log{}, memory: &vendortest.Memory{}, seen: &vendortest.Observations{}}
 	server, err := faults.Listen("127.0.0.1:0", g.sim, presencesim.CallName)
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +83,7 @@ func (g *gate) again(t *testing.T, ch change) *presence.Client {
 		"base_url": g.server.URL() + presencesim.Base, "api_key_file": g.file, "venue_id": venue, "upload_path": presencesim.UploadPath,
 	}
 	deps := presence.Deps{
-		Version: "1.2.3", Device: device(), Memory: g.memory, Transport: g.transport, Observe: g.seen.add,
+		Version: "1.2.3", Device: device(), Memory: g.memory, Transport: g.transport, Observe: g.seen.Add,
 		Log: slog.New(slog.NewTextHandler(g.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	if ch != nil {
@@ -166,62 +165,6 @@ func TestContract(t *testing.T) {
 			Log:      g.log.String,
 		}
 	}})
-}
-
-// memory keeps what a vendor saves.
-type memory struct {
-	mu   sync.Mutex
-	kept map[string][]byte
-}
-
-func (m *memory) Load(name string) ([]byte, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return bytes.Clone(m.kept[name]), nil
-}
-
-func (m *memory) Save(name string, value []byte) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.kept == nil {
-		m.kept = map[string][]byte{}
-	}
-	m.kept[name] = bytes.Clone(value)
-	return nil
-}
-
-type observations struct {
-	mu  sync.Mutex
-	all []wire.Observation
-}
-
-func (o *observations) add(one wire.Observation) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.all = append(o.all, one)
-}
-
-func (o *observations) count() int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return len(o.all)
-}
-
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }
 
 // clock is a clock of the test's own.
