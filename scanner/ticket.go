@@ -60,10 +60,12 @@ type Ticket struct {
 	Name    string `json:"name,omitempty"`
 	Order   string `json:"order,omitempty"`
 	Section string `json:"section,omitempty"`
-	Seat    string `json:"seat,omitempty"`
-	Event   string `json:"event,omitempty"`
-	Series  string `json:"series,omitempty"`
-	Client  string `json:"client,omitempty"`
+	// SectionID is the vendor's own id of the section, where it has one.
+	SectionID string `json:"section_id,omitempty"`
+	Seat      string `json:"seat,omitempty"`
+	Event     string `json:"event,omitempty"`
+	Series    string `json:"series,omitempty"`
+	Client    string `json:"client,omitempty"`
 	// ValidFrom and ValidUntil are the check-in window, both ends inclusive;
 	// zero: open.
 	ValidFrom  time.Time `json:"valid_from,omitzero"`

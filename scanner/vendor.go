@@ -23,6 +23,10 @@ type Vendor struct {
 	// CallTimeout is a validation's own end where the vendor's document states
 	// one; zero: online.timeout.
 	CallTimeout time.Duration
+	// Normal is how long an answer may take by the vendor's document: one that comes
+	// within it is no sign of a bad link, though nobody at the gate waits for it.
+	// Zero: online.patience.
+	Normal time.Duration
 	// Registers: the vendor is told the device's names and gate when the daemon
 	// starts, so that they cannot change while it runs.
 	Registers bool
@@ -35,10 +39,25 @@ type Vendor struct {
 	// tell.
 	EventsNote string
 
+	// Sections gives the ids of the sections that the vendor lets this device admit
+	// to, from memory; nil, or none given: any.
+	Sections func() []string
+	// Window gives the check-in window of the configured event, from memory; nil, or
+	// false: none is known.
+	Window func() (Window, bool)
+
+	// A vendor has a Validator, or a Finder, or neither.
 	Validator Validator
+	Finder    Finder
+	Watcher   Watcher
 	Uploader  Uploader
+	Undoer    Undoer
 	Lister    Lister
-	Session   Session
+	// Changes gives what changed of a list; nil: only the whole list can be had.
+	Changes Changes
+	Session Session
+	Events  EventLister
+	Tokens  TokenIssuer
 }
 
 // Ask is one question to the vendor: may this ticket pass.
@@ -63,6 +82,12 @@ type Answer struct {
 	// speak of this device's own call whose answer got lost.
 	FirstEnteredAt   time.Time
 	FirstEnteredGate string
+	// OpensAt and ClosedAt are the edges behind TooEarly and TooLate, where the vendor
+	// names them.
+	OpensAt, ClosedAt time.Time
+	// VendorAt is the time that the vendor gave the movement by its own clock; zero:
+	// it does not say.
+	VendorAt time.Time
 	// Detail is the vendor's own words behind Restricted, plain text.
 	Detail string
 }
@@ -108,8 +133,18 @@ const (
 type Receipt struct {
 	Seq      uint64
 	Delivery Delivery
+	// VendorAt is the time that the vendor gave the movement by its own clock; zero:
+	// it does not say.
+	VendorAt time.Time
 	// Detail is the vendor's reason, plain text.
 	Detail string
+}
+
+// Undoer takes a movement back at the vendor, as if it had never been.
+type Undoer interface {
+	// Undo asks once. No error: the vendor has forgotten the movement, or never had it.
+	// An error is a [CallError]: nothing is known, or Malformed: the vendor will not.
+	Undo(ctx context.Context, m Movement) error
 }
 
 // Uploader takes movements that were made offline.
@@ -145,6 +180,17 @@ type Lister interface {
 	// then what was given before is to be thrown away.
 	List(ctx context.Context, add func(t Ticket, place string) error) (ListPage, error)
 }
+
+// Changes gives what changed of a list since it was fetched.
+type Changes interface {
+	// Changes streams the tickets that are new or differ since the cursor, as List
+	// does, and gives where the next delta goes on. ErrCursor: the vendor, or what is
+	// asked of it, is not what the cursor was made for, and only a whole list will do.
+	Changes(ctx context.Context, cursor []byte, add func(t Ticket, place string) error) (ListPage, error)
+}
+
+// ErrCursor is returned by Changes for a cursor that no delta can go on from.
+var ErrCursor = errors.New("no delta goes on from here: fetch the whole list")
 
 // SessionStatus is how the device stands with the vendor, from memory.
 type SessionStatus struct {

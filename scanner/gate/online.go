@@ -230,6 +230,7 @@ func (s *scan) vendorDeclines(a scanner.Answer) scanner.Outcome {
 	d := scanner.Decision{
 		Verdict: a.Verdict, Reason: a.Reason, Detail: a.Detail,
 		FirstEnteredAt: a.FirstEnteredAt, FirstEnteredGate: a.FirstEnteredGate,
+		OpensAt: a.OpensAt, ClosedAt: a.ClosedAt,
 	}
 	s.asked = true
 	return s.decline(d, s.info(a))
