@@ -96,9 +96,10 @@ type Device interface {
 type Link interface {
 	// Online: the next scan may ask the vendor.
 	Online() bool
-	// Answered: a scan's call got its definite answer in time.
+	// Answered: a scan's call got its definite answer in time, or in what is normal
+	// for the vendor.
 	Answered()
 	// Failed: a scan's call got none. The error is a CallError, or nil where the
-	// call was still under way when patience ran out.
+	// call was still under way when that time ran out.
 	Failed(err error)
 }

@@ -47,11 +47,14 @@ type Config struct {
 	StaleAfter time.Duration
 	// Venue is the zone in which times are told to people.
 	Venue *time.Location
-	// Validator asks the vendor; nil: this device decides.
+	// Validator asks the vendor for its verdict, Finder for what it knows of the
+	// ticket; at most one of them. Both nil: this device decides by its list.
 	Validator scanner.Validator
+	Finder    scanner.Finder
 	// Patience is how long a person may wait for the vendor, Timeout when a call
-	// itself ends.
-	Patience, Timeout time.Duration
+	// itself ends. Normal is how long an answer may take that is no sign of a bad
+	// link; up to Patience it says nothing.
+	Patience, Timeout, Normal time.Duration
 	// InDoubt is what a holder gets whose own green light got lost: admit or
 	// review.
 	InDoubt scanner.Policy
@@ -71,7 +74,7 @@ type Deps struct {
 	Tickets scanner.Tickets
 	Journal scanner.Journal
 	// Link tells whether the vendor can be asked; nil only where no Config has a
-	// Validator.
+	// Validator or Finder.
 	Link scanner.Link
 	// NewID gives ids that are unique over all devices.
 	NewID func() string
@@ -99,6 +102,8 @@ type Gate struct {
 	spent   spent
 	refused refused
 	unsaved unsaved
+	// searches are a Finder's calls and what came of the late ones.
+	searches searches
 
 	mu    sync.Mutex // guards lanes
 	lanes map[string]*lane

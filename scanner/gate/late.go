@@ -31,6 +31,9 @@ func (g *Gate) stands(st *standing) {
 			c.stand = st
 		}
 	}
+	if se := g.searches.running(callKey(rec.Scope, rec.Code)); se != nil {
+		se.stand = &st.outcome
+	}
 }
 
 // late draws the consequences of a reply to a scan that was judged without it.

@@ -16,8 +16,10 @@ type call struct {
 	cfg     *Config
 	answer  chan reply
 
-	mu        sync.Mutex // guards abandoned
+	mu        sync.Mutex // guards abandoned and overdue
 	abandoned bool
+	// overdue is when the link is told that this call has not ended; nil: it was.
+	overdue *time.Timer
 
 	// What follows is written and read under the ticket's lock.
 
@@ -57,10 +59,9 @@ func (s *scan) online(ctx context.Context, mark scanner.Mark) scanner.Outcome {
 		return s.answered(ctx, c, r, mark)
 	case <-patience.C:
 	}
-	if r, ok := c.abandon(); ok {
+	if r, ok := c.abandon(s.gate.Link); ok {
 		return s.answered(ctx, c, r, mark)
 	}
-	s.gate.Link.Failed(nil)
 	s.gate.asking.put(c)
 	return s.offline(ctx, nil)
 }
@@ -113,21 +114,39 @@ func (g *Gate) deliver(ctx context.Context, c *call, r reply) {
 		c.mu.Unlock()
 		return
 	}
+	if c.overdue != nil && c.overdue.Stop() {
+		tell(g.Link, r.err)
+	}
 	c.mu.Unlock()
 	defer g.lock(c.attempt.Scope, c.attempt.Code)()
 	g.late(context.WithoutCancel(ctx), c, r)
 }
 
-// abandon stops waiting, unless the reply has come.
-func (c *call) abandon() (reply, bool) {
+// abandon stops waiting, unless the reply has come. The link hears of it where
+// that took longer than is normal for the vendor, else when it has.
+func (c *call) abandon(link scanner.Link) (reply, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	select {
 	case r := <-c.answer:
 		return r, true
 	default:
-		c.abandoned = true
-		return reply{}, false
+	}
+	c.abandoned = true
+	if more := c.cfg.Normal - c.cfg.Patience; more > 0 {
+		c.overdue = time.AfterFunc(more, func() { link.Failed(nil) })
+	} else {
+		link.Failed(nil)
+	}
+	return reply{}, false
+}
+
+// tell tells the link how a call ended.
+func tell(link scanner.Link, err error) {
+	if err != nil {
+		link.Failed(err)
+	} else {
+		link.Answered()
 	}
 }
 
@@ -274,6 +293,9 @@ func (g *Gate) end(ctx context.Context, attempts ...scanner.Attempt) {
 	})
 }
 
-// Drain waits until every call to the vendor has ended and its end is stored.
-// Nothing may be judged any more.
-func (g *Gate) Drain() { g.calls.Wait() }
+// Drain waits until every call to the vendor has ended and its end is stored; a
+// Finder's are ended by it. Nothing may be judged any more.
+func (g *Gate) Drain() {
+	g.searches.stop()
+	g.calls.Wait()
+}

@@ -41,6 +41,9 @@ type scan struct {
 	unsent scanner.Attempt
 	// asked: the vendor gave the verdict. late: it rests on an earlier attempt.
 	asked, late bool
+	// looked: the ticket is the vendor's own record, and not the list's; earlier: it
+	// was told to an earlier scan.
+	looked, earlier bool
 }
 
 // look begins a scan: it asks the list.
@@ -74,8 +77,11 @@ func (s *scan) verdict(ctx context.Context) (out scanner.Outcome) {
 	if out, ok := s.overdue(ctx, mark); ok {
 		return out
 	}
-	if s.asks(mark) {
+	switch {
+	case s.asks(mark):
 		return s.online(ctx, mark)
+	case s.finds(mark):
+		return s.find(ctx, mark)
 	}
 	return s.offline(ctx, &mark)
 }
@@ -120,7 +126,10 @@ func (s *scan) lostInList(d scanner.Decision, mark scanner.Mark, open []scanner.
 // identifiers and one that does not mean the same ticket.
 func (s *scan) mark() (scanner.Code, scanner.Mark, error) {
 	forms := s.code.Forms()
-	if s.found == scanner.Listed {
+	switch {
+	case s.looked: // the state stays under one code, whoever is asked
+		forms = []scanner.Code{s.code}
+	case s.found == scanner.Listed:
 		forms = []scanner.Code{s.ticket.Code}
 	}
 	unproven := false
@@ -146,7 +155,7 @@ func (s *scan) markNow(known *scanner.Mark) (scanner.Mark, error) {
 }
 
 func (s *scan) facts(m scanner.Mark) scanner.Facts {
-	return scanner.Facts{
+	f := scanner.Facts{
 		Direction: s.reading.Direction,
 		At:        s.truth,
 		Stamp:     s.reading.At,
@@ -158,6 +167,12 @@ func (s *scan) facts(m scanner.Mark) scanner.Facts {
 		Ready:     s.cfg.Ready == nil || s.cfg.Ready(),
 		Mark:      m,
 	}
+	if s.looked {
+		// A code that the vendor itself does not know is no question of policy.
+		f.List = scanner.ListState{Loaded: true, Complete: true, Fresh: true}
+		f.Rule.Unknown = scanner.PolicyRefuse
+	}
+	return f
 }
 
 // Fresh tells whether the list's source was checked recently enough at the
@@ -250,7 +265,7 @@ func (s *scan) record(d scanner.Decision, info *scanner.TicketInfo) scanner.Reco
 		Scanner: s.reading.Scanner, Code: s.code, Direction: s.reading.Direction,
 		At: s.reading.At, True: s.truth,
 		Verdict: d.Verdict, Reason: d.Reason, Mode: scanner.Offline, Message: d.Message(s.truth.At, s.cfg.Venue),
-		Late: s.late, Conflict: d.Conflict, Unverified: d.Unverified,
+		Late: s.late || s.earlier && d.Verdict == scanner.Admit, Conflict: d.Conflict, Unverified: d.Unverified,
 		Ticket: info, Event: s.cfg.Scope.Event,
 		FirstEnteredAt: d.FirstEnteredAt, FirstEnteredGate: d.FirstEnteredGate,
 		OpensAt: d.OpensAt, ClosedAt: d.ClosedAt, Detail: d.Detail,
