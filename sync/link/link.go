@@ -3,8 +3,9 @@
 //
 // One call that got no definite answer makes the link offline. A probe starts at
 // once and then with a jittered backoff; the link is online again when a probe
-// answers within the patience of a person at the gate. Scans or no scans, it
-// comes back by itself; while it is online nothing runs and no timer is set.
+// answers within the patience of a person at the gate, or within what is normal
+// for the vendor where that is longer. Scans or no scans, it comes back by itself;
+// while it is online nothing runs and no timer is set.
 //
 // The backoff starts anew only after three real scans were answered: a vendor
 // that answers probes and no scans is asked ever more rarely, instead of making
@@ -36,16 +37,17 @@ const (
 	jitter = 0.2
 )
 
-// Options configure a Link. All but Timeout, Changed and Log are required.
+// Options configure a Link. All but Normal, Timeout, Changed and Log are required.
 type Options struct {
 	// Probe is the vendor's cheapest authenticated call. Its error is a
 	// scanner.CallError.
 	Probe func(context.Context) error
-	// Patience is how long a person at the gate may wait: a probe that takes
-	// longer leaves the link offline.
-	Patience time.Duration
-	// Timeout ends a probe. It may be longer than Patience, so that a slow sign-in
-	// inside it comes to its end and the next probe is quick. Default: Patience.
+	// Patience is how long a person at the gate may wait, Normal how long an answer
+	// may take by the vendor's document (zero: it does not say): a probe that takes
+	// longer than both leaves the link offline.
+	Patience, Normal time.Duration
+	// Timeout ends a probe. It may be longer than either, so that a slow sign-in
+	// inside it comes to its end and the next probe is quick. Default: the longer one.
 	Timeout time.Duration
 	// Min and Max bound the pause between two probes.
 	Min, Max time.Duration
@@ -97,7 +99,7 @@ var _ scanner.Link = (*Link)(nil)
 
 // New makes a link that is offline until its first probe; Run starts that.
 func New(o Options) *Link {
-	o.Timeout = max(o.Timeout, o.Patience)
+	o.Timeout = max(o.Timeout, o.Patience, o.Normal)
 	if o.Changed == nil {
 		o.Changed = func(Status) {}
 	}
@@ -129,7 +131,8 @@ func (l *Link) Status() Status {
 	return l.st
 }
 
-// Answered notes that a scan's call got its definite answer in time.
+// Answered notes that a scan's call got its definite answer, in time or in what is
+// normal for the vendor.
 func (l *Link) Answered() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -144,7 +147,7 @@ func (l *Link) Answered() {
 }
 
 // Failed notes that a scan's call got no definite answer; nil: it was still
-// under way when patience ran out.
+// under way when patience, or what is normal for the vendor, ran out.
 func (l *Link) Failed(err error) {
 	now := l.o.Clock.Now()
 	l.mu.Lock()
@@ -274,7 +277,7 @@ func (l *Link) probe(ctx context.Context) {
 	if err != nil && ctx.Err() != nil {
 		return
 	}
-	if err == nil && took <= l.o.Patience {
+	if err == nil && took <= max(l.o.Patience, l.o.Normal) {
 		l.st = Status{Online: true, Reachable: true, Since: now}
 		l.asked, l.answered, l.malformed = time.Time{}, 0, 0
 		return
@@ -282,7 +285,7 @@ func (l *Link) probe(ctx context.Context) {
 	l.fresh = false
 	l.st.Reachable = err == nil
 	if err == nil {
-		l.st.Reason = tooSlow(took, l.o.Patience)
+		l.st.Reason = tooSlow(took, max(l.o.Patience, l.o.Normal))
 	} else {
 		e := callOf(err)
 		l.heed(e)

@@ -8,7 +8,7 @@ import (
 )
 
 // callOf is the call error behind a failed call; nil is a call that was still
-// under way when patience ran out.
+// under way when patience, or what is normal for the vendor, ran out.
 func callOf(err error) *scanner.CallError {
 	if err == nil {
 		return &scanner.CallError{Trouble: scanner.Silent, MaybeSent: true}
@@ -48,6 +48,6 @@ func (l *Link) reason(call *scanner.CallError) string {
 	return text
 }
 
-func tooSlow(took, patience time.Duration) string {
-	return fmt.Sprintf("the vendor answers too slowly: %v, and a scan waits %v", took.Round(time.Millisecond), patience)
+func tooSlow(took, most time.Duration) string {
+	return fmt.Sprintf("the vendor answers too slowly: %v, and %v is the most", took.Round(time.Millisecond), most)
 }
