@@ -24,6 +24,8 @@ type parley struct {
 	link   *link.Link
 	upload *upload.Uploader
 	lists  *refresh.Lists
+	// elsewhere learns what other gates admitted.
+	elsewhere *refresh.Elsewhere
 }
 
 // vendorDeps is what a vendor gets of the house; without a house (a
@@ -51,7 +53,7 @@ func (d *usherd) newParley(cfg *configs.Config, v scanner.Vendor) parley {
 		return p // nothing that could be asked, and so nothing else
 	}
 	p.link = link.New(link.Options{
-		Probe: v.Session.Probe, Patience: cfg.Online.Patience, Timeout: cfg.Online.Timeout,
+		Probe: v.Session.Probe, Patience: cfg.Online.Patience, Normal: v.Normal, Timeout: cfg.Online.Timeout,
 		Min: cfg.Online.ProbeMin, Max: cfg.Online.ProbeMax, Clock: d.clock, Log: d.log.With("room", "link"),
 		Changed: func(st link.Status) { d.linkChanged(st) },
 	})
@@ -69,6 +71,11 @@ func (d *usherd) newParley(cfg *configs.Config, v scanner.Vendor) parley {
 			Online: p.link.Reachable, Every: cfg.Offline.Refresh, Log: d.log.With("room", "refresh"),
 		})
 	}
+	if v.Watcher != nil {
+		p.elsewhere = refresh.NewElsewhere(refresh.ElsewhereOptions{
+			Watcher: v.Watcher, Clock: d.clock, Online: p.link.Reachable, Log: d.log.With("room", "refresh"),
+		})
+	}
 	return p
 }
 
@@ -84,6 +91,9 @@ func (d *usherd) linkChanged(st link.Status) {
 	if p.lists != nil {
 		p.lists.Kick()
 	}
+	if p.elsewhere != nil {
+		p.elsewhere.Kick()
+	}
 }
 
 // run runs what there is of it.
@@ -96,6 +106,9 @@ func (p parley) run(ctx context.Context, group *errgroup.Group) {
 	}
 	if p.lists != nil {
 		group.Go(func() error { return p.lists.Run(ctx) })
+	}
+	if p.elsewhere != nil {
+		group.Go(func() error { return p.elsewhere.Run(ctx) })
 	}
 }
 
@@ -170,6 +183,11 @@ func (h *house) vendorProblems(live *setup) []string {
 			problems = append(problems, "not uploaded: "+st.Problem)
 		}
 	}
+	if e := h.parley.elsewhere; e != nil && h.parley.link.Reachable() {
+		if problem := e.Problem(); problem != "" {
+			problems = append(problems, problem)
+		}
+	}
 	return problems
 }
 
@@ -193,5 +211,8 @@ func (h *house) syncVendor(ctx context.Context, live *setup, result *control.Syn
 	}
 	if h.parley.lists != nil {
 		note(h.parley.lists.Now(ctx, nil))
+	}
+	if h.parley.elsewhere != nil {
+		note(h.parley.elsewhere.Now(ctx))
 	}
 }
