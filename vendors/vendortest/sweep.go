@@ -36,7 +36,7 @@ type Site struct {
 	// Movement makes the movement of a code admitted offline just now.
 	Movement func(seq uint64, code scanner.Code) scanner.Movement
 	// Recorded is how often the simulator took an entry of the code; Total counts
-	// those of all codes.
+	// those of all codes. Both nil at a vendor that takes none.
 	Recorded func(code scanner.Code) int
 	Total    func() int
 	// SignIn names the sign-in, whose own errors are not a call's; empty: none.
@@ -59,7 +59,7 @@ type Site struct {
 //     changed question may be answered, but a refused ticket still never turns
 //     into an admission.
 //   - what the simulator recorded without a definite answer is never called "not
-//     sent".
+//     sent"; a look-up, which records nothing, is never in doubt.
 //   - a receipt says taken only of what was taken, a list is whole or an error.
 //   - nothing of a call outlives it, and the next one works.
 //
@@ -119,8 +119,12 @@ type session struct {
 // bytes unnoticed.
 func sessions(site *Site) []session {
 	offers := site.Connect("http://127.0.0.1:1", wire.NewTransport())
-	all := []session{
-		{"admitted", 1, 1000, true, (*line).admitted}, {"refused", 7, 0, true, (*line).refused}, {"sign-in", 11, 0, false, (*line).signsIn},
+	all := []session{{"sign-in", 11, 0, false, (*line).signsIn}}
+	if offers.Validator != nil {
+		all = append(all, session{"admitted", 1, 1000, true, (*line).admitted}, session{"refused", 7, 0, true, (*line).refused})
+	}
+	if offers.Finder != nil {
+		all = append(all, session{"found", 5, 1000, false, (*line).finds}, session{"not good", 7, 0, false, (*line).findsNot})
 	}
 	if offers.Uploader != nil {
 		all = append(all, session{"upload", 5, 1000, true, (*line).uploaded})
@@ -284,7 +288,7 @@ func (l *line) once(s session, f proxy.Fault, kept bool) (int64, error) {
 	if f.Kind == proxy.Hang || f.Kind.Corrupts() || f.Kind == proxy.Half {
 		limit = 25 * time.Millisecond // a length that grew is waited for
 	}
-	total := l.site.Total()
+	total := l.total()
 	l.proxy.Arm(f)
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
@@ -307,7 +311,7 @@ func (l *line) once(s session, f proxy.Fault, kept bool) (int64, error) {
 	case took > limit+ample:
 		why = fmt.Errorf("it took %v and had %v", took, limit)
 	case err != nil:
-		why = l.honest(err, l.site.Total() > total, s.acts && !lies && !l.secure && asked)
+		why = l.honest(err, l.total() > total, s.acts && !lies && !l.secure && asked)
 	case judge != nil:
 		why = judge(lies)
 	}
@@ -315,6 +319,13 @@ func (l *line) once(s session, f proxy.Fault, kept bool) (int64, error) {
 		return passed, fmt.Errorf("%s at byte %d of %d of the %s (kept %v, mask %#x): %w; the call said %v", f.Kind, f.At, passed, f.Dir, kept, f.Mask, why, err)
 	}
 	return passed, nil
+}
+
+func (l *line) total() int {
+	if l.site.Total == nil {
+		return 0
+	}
+	return l.site.Total()
 }
 
 // ready makes the client signed in, on a fresh or a kept connection.
@@ -343,7 +354,8 @@ func (l *line) ready(kept bool) error {
 // signedIn tells whether the session is good as far as the client knows.
 func (l *line) signedIn() bool {
 	st := l.vendor.Session.Status()
-	return !st.SessionExpiresAt.IsZero() || l.vendor.Registers && st.Ready && st.Problem == ""
+	lasting := l.vendor.Registers || l.site.SignIn == ""
+	return !st.SessionExpiresAt.IsZero() || lasting && st.Ready && st.Problem == ""
 }
 
 // honest holds an error against the truth: whether the vendor recorded anything,

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -36,8 +35,9 @@ type World struct {
 	Server *faults.Server
 	// Transport carries the vendor's requests, so that what idles can be closed.
 	Transport *http.Transport
-	// ValidateCall, UploadCall, ListCall and SignInCall name the calls for faults.
-	ValidateCall, UploadCall, ListCall, SignInCall string
+	// ValidateCall, UploadCall, ListCall, SignInCall and WatchCall name the calls for
+	// faults; ValidateCall is the scan's own, be it a Validator's or a Finder's.
+	ValidateCall, UploadCall, ListCall, SignInCall, WatchCall string
 	// Codes has a code for each verdict that the vendor knows, OK first of all.
 	Codes map[scanner.Reason]scanner.Code
 	// More are codes that may enter, not yet used.
@@ -46,10 +46,12 @@ type World struct {
 	Bad scanner.Code
 	// Movement makes the movement of a code admitted offline just now.
 	Movement func(seq uint64, code scanner.Code) scanner.Movement
-	// Recorded is how often the simulator took an entry of the code.
+	// Recorded is how often the simulator took an entry of the code; nil at a vendor
+	// that takes none.
 	Recorded func(code scanner.Code) int
-	// Expire ends the session at the vendor, or its registration; Deny changes the secret there, so
-	// that sign-ins are refused. SignIns counts the tries.
+	// Expire ends the session at the vendor, or its registration; nil: there is none that
+	// ends. Deny changes the secret there, so that sign-ins are refused. SignIns counts the
+	// tries.
 	Expire, Deny func()
 	SignIns      func() int
 	// Listed is how many tickets a list holds.
@@ -69,6 +71,7 @@ const ample = 10 * time.Second
 func Run(t *testing.T, s Suite) {
 	t.Helper()
 	r := &runner{suite: s}
+	t.Run("parts", r.parts)
 	t.Run("verdicts", r.verdicts)
 	t.Run("trouble", r.trouble)
 	t.Run("time", r.time)
@@ -76,6 +79,7 @@ func Run(t *testing.T, s Suite) {
 	t.Run("session", r.session)
 	t.Run("upload", r.upload)
 	t.Run("list", r.list)
+	t.Run("watch", r.watch)
 	t.Run("many at once", r.many)
 }
 
@@ -123,7 +127,7 @@ func (w *World) validate(t *testing.T, code scanner.Code, limit time.Duration) (
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	started := time.Now()
-	answer, err := w.Vendor.Validator.Validate(ctx, ask(code))
+	answer, err := w.ask(ctx, code)
 	if took := time.Since(started); took > limit+time.Second {
 		t.Errorf("the call took %v, it had %v", took, limit)
 	}
@@ -188,10 +192,9 @@ func (w *World) clear(t *testing.T) {
 
 func (r *runner) verdicts(t *testing.T) {
 	w := r.world(t)
-	if w.Vendor.Validator == nil {
-		t.Skip("this vendor does not validate online")
-	}
+	w.asked(t)
 	w.registered(t)
+	w.watched(t)
 	for reason, code := range w.Codes {
 		got, err := w.validate(t, code, ample)
 		if err != nil || got.Reason != reason || got.Verdict != reason.Verdict() {
@@ -200,12 +203,15 @@ func (r *runner) verdicts(t *testing.T) {
 		if reason != scanner.OK {
 			continue
 		}
-		if n := w.Recorded(code); n != 1 {
+		second := scanner.AlreadyEntered
+		if w.looks() {
+			second = scanner.OK // a look-up redeems nothing
+		} else if n := w.Recorded(code); n != 1 {
 			t.Errorf("recorded %d times, want once", n)
 		}
 		again, err := w.validate(t, code, ample)
-		if err != nil || again.Reason != scanner.AlreadyEntered {
-			t.Errorf("the second time: got %s, %v", again.Reason, err)
+		if err != nil || again.Reason != second {
+			t.Errorf("the second time: got %s, %v; want %s", again.Reason, err, second)
 		}
 	}
 }
@@ -235,9 +241,7 @@ func (r *runner) trouble(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := r.world(t)
-			if w.Vendor.Validator == nil {
-				t.Skip("this vendor does not validate online")
-			}
+			w.asked(t)
 			w.signedIn(t)
 			// A connection that idles may be taken before its end is noticed; then the
 			// call counts as sent, as it should.
@@ -247,14 +251,15 @@ func (r *runner) trouble(t *testing.T) {
 			w.set(t, fault)
 			_, err := w.validate(t, w.Codes[scanner.OK], ample)
 			call := scanner.CallErrorOf(err)
-			if err == nil || call.Trouble != tt.want || call.MaybeSent != tt.maybe {
-				t.Errorf("got %v, maybe sent %v; want %s, %v", err, call.MaybeSent, tt.want, tt.maybe)
+			if maybe := tt.maybe && !w.looks(); err == nil || call.Trouble != tt.want || call.MaybeSent != maybe {
+				t.Errorf("got %v, maybe sent %v; want %s, %v", err, call.MaybeSent, tt.want, maybe)
 			}
 			if fault.RetryAfter != "" && call.RetryAfter != 7*time.Second {
 				t.Errorf("retry after %v, want 7s", call.RetryAfter)
 			}
 			w.clear(t)
-			if _, err := w.validate(t, w.More[0], ample); err != nil {
+			_, err = w.validate(t, w.More[0], ample)
+			if rests := tt.want == scanner.Throttled && scanner.CallErrorOf(err).Trouble == scanner.Throttled; err != nil && !rests {
 				t.Errorf("afterwards: %v", err)
 			}
 		})
@@ -266,13 +271,11 @@ func (r *runner) time(t *testing.T) {
 	for _, kind := range []faults.Kind{faults.BlackHole, faults.Slow, faults.Trickle} {
 		t.Run(string(kind), func(t *testing.T) {
 			w := r.world(t)
-			if w.Vendor.Validator == nil {
-				t.Skip("this vendor does not validate online")
-			}
+			w.asked(t)
 			w.signedIn(t)
 			w.set(t, faults.Fault{Kind: kind, Call: w.ValidateCall, Delay: 5 * time.Second})
 			_, err := w.validate(t, w.Codes[scanner.OK], patience)
-			if call := scanner.CallErrorOf(err); err == nil || call.Trouble != scanner.Silent || !call.MaybeSent {
+			if call := scanner.CallErrorOf(err); err == nil || call.Trouble != scanner.Silent || call.MaybeSent == w.looks() {
 				t.Errorf("got %v", err)
 			}
 			if !errors.Is(err, context.DeadlineExceeded) {
@@ -282,7 +285,8 @@ func (r *runner) time(t *testing.T) {
 	}
 	t.Run("sign-in", func(t *testing.T) {
 		w := r.world(t)
-		if w.Vendor.Session == nil || w.Vendor.Validator == nil {
+		w.asked(t)
+		if w.Vendor.Session == nil || w.SignInCall == "" {
 			t.Skip("this vendor has no sign-in")
 		}
 		w.set(t, faults.Fault{Kind: faults.BlackHole, Call: w.SignInCall})
@@ -294,16 +298,14 @@ func (r *runner) time(t *testing.T) {
 	})
 	t.Run("cancelled", func(t *testing.T) {
 		w := r.world(t)
-		if w.Vendor.Validator == nil {
-			t.Skip("this vendor does not validate online")
-		}
+		w.asked(t)
 		w.signedIn(t)
 		w.set(t, faults.Fault{Kind: faults.BlackHole, Call: w.ValidateCall})
 		ctx, cancel := context.WithCancel(context.Background())
 		calls := w.Server.Calls()
 		ended := make(chan error, 1)
 		go func() {
-			_, err := w.Vendor.Validator.Validate(ctx, ask(w.Codes[scanner.OK]))
+			_, err := w.ask(ctx, w.Codes[scanner.OK])
 			ended <- err
 		}()
 		for w.Server.Calls() == calls {
@@ -319,32 +321,11 @@ func (r *runner) time(t *testing.T) {
 	})
 }
 
-// lost: acted on, and the answer never came.
-func (r *runner) lost(t *testing.T) {
-	w := r.world(t)
-	if w.Vendor.Validator == nil {
-		t.Skip("this vendor does not validate online")
-	}
-	w.signedIn(t)
-	w.set(t, faults.Fault{Kind: faults.Lost, Call: w.ValidateCall, Times: 1})
-	code := w.Codes[scanner.OK]
-	_, err := w.validate(t, code, ample)
-	if call := scanner.CallErrorOf(err); err == nil || !call.MaybeSent {
-		t.Errorf("got %v, maybe sent %v", err, call.MaybeSent)
-	}
-	if n := w.Recorded(code); n != 1 {
-		t.Errorf("recorded %d times, want once: a call is never repeated by itself", n)
-	}
-	if got, err := w.validate(t, code, ample); err != nil || got.Reason != scanner.AlreadyEntered {
-		t.Errorf("then: %s, %v", got.Reason, err)
-	}
-}
-
 func (r *runner) session(t *testing.T) {
 	t.Run("expired", func(t *testing.T) {
 		w := r.world(t)
-		if w.Vendor.Session == nil || w.Vendor.Validator == nil {
-			t.Skip("this vendor has no session")
+		if w.Vendor.Session == nil || w.Vendor.Validator == nil || w.Expire == nil {
+			t.Skip("this vendor has no session that ends")
 		}
 		w.signedIn(t)
 		tries := w.SignIns()
@@ -552,39 +533,4 @@ func (r *runner) list(t *testing.T) {
 		}
 		w.owed(t, err)
 	})
-}
-
-// many: one sign-in serves all, and each ticket enters once.
-func (r *runner) many(t *testing.T) {
-	w := r.world(t)
-	if w.Vendor.Validator == nil {
-		t.Skip("this vendor does not validate online")
-	}
-	w.registered(t)
-	const each = 8
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	admitted := 0
-	for range each {
-		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), ample)
-			defer cancel()
-			got, err := w.Vendor.Validator.Validate(ctx, ask(w.More[0]))
-			if err != nil {
-				t.Errorf("validate: %v", err)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			if got.Verdict == scanner.Admit {
-				admitted++
-			}
-		})
-	}
-	wg.Wait()
-	if admitted != 1 || w.Recorded(w.More[0]) != 1 {
-		t.Errorf("admitted %d times, recorded %d times; want once", admitted, w.Recorded(w.More[0]))
-	}
-	if w.SignIns != nil && w.SignIns() > 1 {
-		t.Errorf("%d sign-ins, want one for all", w.SignIns())
-	}
 }
