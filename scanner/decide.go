@@ -207,7 +207,7 @@ func (f Facts) Elsewhere() (Decision, bool) {
 		return because(WrongClient), true
 	case elsewhere(f.Rule.Series, t.Series):
 		return because(WrongSeries), true
-	case elsewhere(f.Rule.Event, t.Event):
+	case elsewhere(f.Rule.Event, t.Event), t.Status == StatusElsewhere:
 		return because(WrongEvent), true
 	case !f.Rule.admitsSection(t.Section):
 		return because(WrongSection), true

@@ -41,6 +41,9 @@ const (
 	// StatusTwice is no vendor's word: the list has the code twice, and not the
 	// same. A supervisor decides.
 	StatusTwice Status = "twice"
+	// StatusElsewhere is none either: what the vendor's configuration admits does not
+	// take in the ticket's event.
+	StatusElsewhere Status = "elsewhere"
 )
 
 // Known tells whether usher knows what the status means.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"usher/scanner"
+	"usher/vendors/archtics"
 	"usher/vendors/audienceview"
 	"usher/vendors/manifest"
 	"usher/vendors/presence"
@@ -30,6 +31,9 @@ type Deps struct {
 	Version string
 	// Clock tells stamps; nil: the process's own time, trusted in nothing.
 	Clock scanner.Clock
+	// Zone is the venue's, for vendors that tell times without one; nil: the system's
+	// own.
+	Zone *time.Location
 	// Memory gives a vendor's own part of what survives a restart; nil: nothing
 	// does.
 	Memory func(prefix string) scanner.Memory
@@ -75,6 +79,12 @@ func known() map[string]func(raw map[string]any, deps Deps) (scanner.Vendor, err
 			return audienceview.New(raw, audienceview.Deps{
 				Version: deps.Version, Clock: deps.Clock, Memory: deps.memory(audienceview.Name), Environ: deps.Environ,
 				Transport: deps.Transport, Time: deps.Time, Observe: deps.Observe, Log: deps.log(audienceview.Name),
+			})
+		},
+		archtics.Name: func(raw map[string]any, deps Deps) (scanner.Vendor, error) {
+			return archtics.New(raw, archtics.Deps{
+				Event: deps.Event, Version: deps.Version, Clock: deps.Clock, Zone: deps.Zone, Memory: deps.memory(archtics.Name), Environ: deps.Environ,
+				Transport: deps.Transport, Time: deps.Time, Observe: deps.Observe, Log: deps.log(archtics.Name),
 			})
 		},
 		presence.Name: func(raw map[string]any, deps Deps) (scanner.Vendor, error) {

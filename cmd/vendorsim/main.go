@@ -7,9 +7,10 @@
 //
 // The first is for vendor.base_url. AudienceView's has the user gate7@example.org,
 // password demo, client 284, performance 49182; Presence's the key demo, venue
-// KovZpZAFF17J, and uploads go to /ticket/upload/{direction}. The second switches
-// the network's faults, and stays there when the first is switched off; while the
-// first is up, it serves /_sim/ as well:
+// KovZpZAFF17J, and uploads go to /ticket/upload/{direction}; Archtics' the key demo,
+// uid user99, dsn apigee, product sth-customer. The second switches the network's
+// faults, and stays there when the first is switched off; while the first is up, it
+// serves /_sim/ as well:
 //
 //	GET    /_sim/faults   those switched on
 //	POST   /_sim/faults?kind=blackhole&call=validateTicket&times=3&delay=2s&status=503&retry_after=7&bytes=20
@@ -35,6 +36,7 @@ import (
 	"syscall"
 	"time"
 
+	"usher/vendors/archtics/archticssim"
 	"usher/vendors/audienceview/audienceviewsim"
 	"usher/vendors/presence/presencesim"
 	"usher/vendors/vendortest/faults"
@@ -61,6 +63,11 @@ type simulator struct {
 // simulators is the list: each makes one with count tickets.
 func simulators() map[string]func(count int) simulator {
 	return map[string]func(int) simulator{
+		"archtics": func(count int) simulator {
+			sim := archticssim.New(archticssim.Options{})
+			sim.Demo(count)
+			return simulator{sim, archticssim.CallName, "", sim.Control()}
+		},
 		"audienceview": func(count int) simulator {
 			sim := audienceviewsim.New(nil)
 			sim.Demo(count)

@@ -1,0 +1,210 @@
+package archtics
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"net/url"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"usher/vendors/wire"
+)
+
+const (
+	vendorHost     = "app.ticketmaster.com"
+	defaultBase    = "https://" + vendorHost
+	defaultProduct = "sth-buy"
+	// defaultSince is a guess: no public page names the field.
+	defaultSince = "start_date_time"
+
+	// perMinute and perDay are the document's, for one API key.
+	perMinute, perDay = 80, 5000
+	// The document's lengths.
+	longestUID, longestDSN, longestSite, longestEvent = 12, 32, 24, 8
+)
+
+// Config is the vendor's block of the configuration.
+type Config struct {
+	// BaseURL and Product are what ticketing_services.aspx is put behind.
+	BaseURL, Product string
+	// APIKeyFile holds the API key, where no credential and no variable does.
+	APIKeyFile string
+	// UID and DSN are issued by Ticketmaster; Site is site_name, where a database has
+	// several.
+	UID, DSN, Site string
+	// Events are the event_names that are admitted; empty: any. Without them gate.event
+	// is what attendance is asked for.
+	Events []string
+	// AdmitStatuses are values of fields such as status that are no obstacle, beside
+	// those of the public tables.
+	AdmitStatuses []string
+	// AttendanceEvery is the pause between two looks at the attendance,
+	// AttendanceSince the field that says since when, AttendanceBack how far a device
+	// that knows none looks back.
+	AttendanceEvery, AttendanceBack time.Duration
+	AttendanceSince                 string
+	// CallsPerMinute and CallsPerDay are this device's share of the API key's quota.
+	CallsPerMinute, CallsPerDay int
+	// PollEvery is the pause before a queued call is asked for again, PollLimit when
+	// it is given up.
+	PollEvery, PollLimit time.Duration
+
+	base *url.URL
+}
+
+// parse reads the block strictly and gives every fault at once.
+func parse(raw map[string]any) (Config, error) {
+	cfg := Config{
+		BaseURL: defaultBase, Product: defaultProduct, AttendanceEvery: 3 * time.Minute, AttendanceBack: 24 * time.Hour, AttendanceSince: defaultSince,
+		CallsPerMinute: perMinute, CallsPerDay: perDay, PollEvery: 500 * time.Millisecond, PollLimit: 150 * time.Second,
+	}
+	keys := map[string]func(any) error{
+		"base_url": word(&cfg.BaseURL), "product": word(&cfg.Product), "api_key_file": word(&cfg.APIKeyFile),
+		"uid": word(&cfg.UID), "dsn": word(&cfg.DSN), "site_name": word(&cfg.Site),
+		"events": words(&cfg.Events), "admit_statuses": words(&cfg.AdmitStatuses),
+		"attendance_every": span(&cfg.AttendanceEvery, 30*time.Second, time.Hour), "attendance_since": word(&cfg.AttendanceSince),
+		"attendance_back":  span(&cfg.AttendanceBack, time.Hour, 7*24*time.Hour),
+		"calls_per_minute": count(&cfg.CallsPerMinute), "calls_per_day": count(&cfg.CallsPerDay),
+		"poll_every": span(&cfg.PollEvery, 100*time.Millisecond, 10*time.Second), "poll_limit": span(&cfg.PollLimit, time.Second, 10*time.Minute),
+	}
+	faults := map[string]error{}
+	for key, value := range raw {
+		set, known := keys[key]
+		switch {
+		case key == "api_key" || key == "apikey":
+			faults[key] = errors.New("a secret does not belong in this file: put it into a file of its own and name that in vendor.api_key_file")
+		case !known:
+			faults[key] = fmt.Errorf("unknown key; known here: %s", strings.Join(slices.Sorted(maps.Keys(keys)), ", "))
+		default:
+			if err := set(value); err != nil {
+				faults[key] = err
+			}
+		}
+	}
+	cfg.check(faults)
+	var all []error
+	for _, key := range slices.Sorted(maps.Keys(faults)) {
+		all = append(all, fmt.Errorf("vendor.%s: %w", key, faults[key]))
+	}
+	return cfg, errors.Join(all...)
+}
+
+// check adds what is wrong with the values, where a key is not at fault already.
+func (c *Config) check(faults map[string]error) {
+	add := func(key string, err error) {
+		if _, have := faults[key]; !have && err != nil {
+			faults[key] = err
+		}
+	}
+	base, err := wire.ParseBase(c.BaseURL)
+	add("base_url", err)
+	c.base = base
+	if c.APIKeyFile != "" && !filepath.IsAbs(c.APIKeyFile) {
+		add("api_key_file", fmt.Errorf("%q is not an absolute path", c.APIKeyFile))
+	}
+	if strings.ContainsAny(c.Product, "/?#%\\ ") || c.Product == "." || c.Product == ".." {
+		add("product", fmt.Errorf("%q is not a product such as sth-buy", c.Product))
+	}
+	if !fieldName(c.AttendanceSince) {
+		add("attendance_since", fmt.Errorf("%q is not the name of a field", c.AttendanceSince))
+	}
+	for _, field := range []struct {
+		key, value, what string
+		longest          int
+		required         bool
+	}{
+		{"uid", c.UID, "the user id that Ticketmaster has issued for the API", longestUID, true},
+		{"dsn", c.DSN, "the name of the Archtics database, which Ticketmaster tells", longestDSN, true},
+		{"site_name", c.Site, "", longestSite, false},
+	} {
+		switch {
+		case field.value == "" && field.required:
+			add(field.key, errors.New("missing: "+field.what))
+		case len(field.value) > field.longest:
+			add(field.key, fmt.Errorf("%q is longer than the %d characters that Archtics takes", field.value, field.longest))
+		}
+	}
+	for _, event := range c.Events {
+		if len(event) > longestEvent {
+			add("events", fmt.Errorf("%q is longer than the %d characters of an event_name; `usher events` lists them", event, longestEvent))
+		}
+	}
+	if c.CallsPerDay < c.CallsPerMinute {
+		add("calls_per_day", fmt.Errorf("%d is less than calls_per_minute", c.CallsPerDay))
+	}
+}
+
+// fieldName tells what can be a field of command1, and is none of usher's own.
+func fieldName(s string) bool {
+	switch s {
+	case "", "cmd", "ref", "uid", "dsn", "site_name", "page", "event_name":
+		return false
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return r != '_' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
+	})
+}
+
+func word(into *string) func(any) error {
+	return func(value any) error {
+		s, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("%v is not text; put it in quotes", value)
+		}
+		*into = cmp.Or(strings.TrimSpace(s), *into)
+		return nil
+	}
+}
+
+func words(into *[]string) func(any) error {
+	return func(value any) error {
+		list, ok := value.([]any)
+		if !ok {
+			return fmt.Errorf("%v is not a list such as [\"EVENT01\"]", value)
+		}
+		for _, one := range list {
+			s, ok := one.(string)
+			if s = strings.TrimSpace(s); !ok || s == "" {
+				return fmt.Errorf("%v is not text; put it in quotes", one)
+			}
+			*into = append(*into, s)
+		}
+		return nil
+	}
+}
+
+func span(into *time.Duration, least, most time.Duration) func(any) error {
+	return func(value any) error {
+		s, _ := value.(string)
+		d, err := time.ParseDuration(s)
+		if err != nil {
+			return fmt.Errorf("%v is not a duration such as %s", value, *into)
+		}
+		if d < least || d > most {
+			return fmt.Errorf("%s is not from %s to %s", d, least, most)
+		}
+		*into = d
+		return nil
+	}
+}
+
+func count(into *int) func(any) error {
+	return func(value any) error {
+		v := reflect.ValueOf(value)
+		switch {
+		case v.IsValid() && v.CanInt() && v.Int() > 0 && v.Int() <= math.MaxInt32:
+			*into = int(v.Int())
+		case v.IsValid() && v.CanUint() && v.Uint() > 0 && v.Uint() <= math.MaxInt32:
+			*into = int(v.Uint())
+		default:
+			return fmt.Errorf("%v is not a number of calls, such as %d", value, *into)
+		}
+		return nil
+	}
+}

@@ -1,0 +1,122 @@
+package archtics
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"usher/scanner"
+	"usher/vendors/wire"
+)
+
+// denyTime is how long a refused key is not tried again by itself: accounts lock.
+const denyTime = 5 * time.Minute
+
+// session is how this device stands with Archtics. There is nothing to sign in to:
+// every call carries the key.
+type session struct {
+	client *Client
+	secret wire.Secret
+
+	mu sync.Mutex // guards what follows; never held across I/O
+	// problem is what a person must do; denied is the key that was refused then, at
+	// deniedAt.
+	problem  string
+	denied   string
+	deniedAt scanner.Stamp
+}
+
+// open gives the key for one call, or why there is none to be made.
+func (s *session) open(op string) (string, error) {
+	key, err := s.secret.Read()
+	if err != nil {
+		s.trouble(err.Error())
+		return "", fault(op, scanner.Denied, err.Error())
+	}
+	now := s.client.clock.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.denied == "" || s.denied != key {
+		return key, nil
+	}
+	if passed, known := now.Since(s.deniedAt); !known || passed >= denyTime {
+		return key, nil
+	}
+	return "", fault(op, scanner.Denied, s.problem)
+}
+
+// judge notes a refusal that needs a person. Without a key it is the one that there
+// is now. What is refused to other calls than those of a scan says nothing of it:
+// Ticketmaster allows each call by itself.
+func (s *session) judge(call *scanner.CallError, key string) {
+	if call.Trouble != scanner.Denied || call.Op != cmdPing && call.Op != cmdVerify {
+		return
+	}
+	if key == "" {
+		var err error
+		if key, err = s.secret.Read(); err != nil {
+			return
+		}
+	}
+	s.trouble(call.Op + ": " + call.Err.Error())
+	now := s.client.clock.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.denied, s.deniedAt = key, now
+}
+
+// trouble keeps what a person must know.
+func (s *session) trouble(problem string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.problem != problem {
+		s.client.log.Error("Archtics cannot be asked: " + problem)
+	}
+	s.problem = problem
+}
+
+// well forgets every refusal: a call was answered, or a person wants another try.
+func (s *session) well() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.problem, s.denied = "", ""
+}
+
+// Probe is a ping.
+func (c *Client) Probe(ctx context.Context) error { return c.probe(ctx, rest) }
+
+// SignIn is a ping as well, whatever was refused before: Archtics has no sign-in.
+func (c *Client) SignIn(ctx context.Context) error {
+	c.session.well()
+	return c.probe(ctx, scans)
+}
+
+func (c *Client) probe(ctx context.Context, u urgency) error {
+	if _, err := c.ping(ctx, u); err != nil {
+		return err
+	}
+	c.session.well()
+	return nil
+}
+
+// SignOut ends nothing at Archtics; the count of calls is written as it is.
+func (c *Client) SignOut(context.Context) error {
+	c.quota.book.close()
+	return nil
+}
+
+// Status is how the device stands with Archtics. It is ready unless the key is
+// missing or refused.
+func (c *Client) Status() scanner.SessionStatus {
+	s := c.session
+	s.mu.Lock()
+	st := scanner.SessionStatus{Ready: s.problem == "", Problem: s.problem}
+	s.mu.Unlock()
+	if st.Problem == "" {
+		st.Problem = c.quota.problem()
+	}
+	if st.Problem == "" {
+		st.Problem = c.watch.problem()
+	}
+	return st
+}

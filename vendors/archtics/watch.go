@@ -1,0 +1,302 @@
+package archtics
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"usher/scanner"
+)
+
+const (
+	// overlap is how far before the newest entry known each fetch begins: entries come
+	// late and out of order.
+	overlap = 15 * time.Minute
+	// mostPages ends a fetch that does not end.
+	mostPages = 500
+)
+
+// watch learns which seats were entered at other gates: this device's own admissions
+// never get to Archtics, so whatever is there is somebody else's scan.
+type watch struct {
+	client *Client
+	keep   keep
+	load   sync.Once
+	seats  *entries
+	// turn is held by the one fetch under way, with all of what follows it.
+	turn chan struct{}
+	// mark is the newest entry of the last whole fetch; zero: there was none.
+	mark time.Time
+	// unsaved is what the disk has not got yet.
+	unsaved []line
+	// stopped is where the quota ended a fetch.
+	stopped struct {
+		call  string
+		since time.Time
+		page  int
+	}
+
+	mu sync.Mutex // guards what follows
+	// fetched is the last whole fetch of this run, began when the first was tried.
+	fetched, began scanner.Stamp
+	// failed is why the last one failed; empty: it did not.
+	failed string
+}
+
+func newWatch(c *Client, memory scanner.Memory) *watch {
+	return &watch{client: c, keep: keep{memory: memory}, seats: newEntries(), turn: make(chan struct{}, 1)}
+}
+
+// Every is the pause between two looks at the attendance.
+func (c *Client) Every() time.Duration { return c.cfg.AttendanceEvery }
+
+// Watch fetches the entries that are new.
+func (c *Client) Watch(ctx context.Context) error {
+	w := c.watch
+	select {
+	case w.turn <- struct{}{}:
+	case <-ctx.Done():
+		return &scanner.CallError{Op: cmdIncremental, Trouble: scanner.Silent, Err: fmt.Errorf("another fetch of the attendance is under way: %w", ctx.Err())}
+	}
+	defer func() { <-w.turn }()
+	w.ready()
+	w.start()
+	mark, err := w.fetch(ctx)
+	if err == nil {
+		w.mark = mark
+	}
+	w.save()
+	w.done(err)
+	return err
+}
+
+// attended tells whether a seat was entered elsewhere.
+func (w *watch) attended(s seat) (entryAt, bool) {
+	w.ready()
+	return w.seats.find(s.key())
+}
+
+// ready reads what was kept, once.
+func (w *watch) ready() {
+	w.load.Do(func() {
+		if w.keep.memory == nil {
+			return
+		}
+		lines, mark, err := w.keep.load()
+		if err != nil {
+			w.client.log.Warn("the attendance that was kept cannot be read: it is fetched anew", "err", err)
+			if err := w.keep.rewrite(nil, 0); err != nil {
+				w.client.log.Warn("the attendance cannot be kept", "err", err)
+			}
+			return
+		}
+		w.seats.replace(lines)
+		if mark != 0 {
+			w.mark = time.Unix(mark, 0)
+		}
+	})
+}
+
+// fetch asks for what is new, or, where Archtics does not take that question, for
+// all of each event. It gives the mark for the next time.
+func (w *watch) fetch(ctx context.Context) (time.Time, error) {
+	c := w.client
+	now := c.clock.True(c.clock.Now()).At
+	since := now.Add(-c.cfg.AttendanceBack)
+	if !w.mark.IsZero() {
+		since = w.mark.Add(-overlap)
+	}
+	newest, err := w.pages(ctx, cmdIncremental, since, func(page int) (AttendancePage, error) { return c.AttendanceSince(ctx, since, page) })
+	if err == nil || !refusedQuestion(err) {
+		return w.next(newest, now), err
+	}
+	events := c.wantedEvents()
+	if len(events) == 0 {
+		return w.mark, hinted(err, "check vendor.attendance_since with Ticketmaster, or set vendor.events, whose whole attendance is asked for then")
+	}
+	for _, event := range events {
+		if _, err := w.pages(ctx, event, time.Time{}, func(page int) (AttendancePage, error) { return c.Attendance(ctx, event, 0, page) }); err != nil {
+			return w.mark, err
+		}
+	}
+	return w.mark, nil
+}
+
+// refusedQuestion tells that Archtics will not be asked so.
+func refusedQuestion(err error) bool {
+	call := scanner.CallErrorOf(err)
+	return call.Trouble == scanner.Malformed || call.Trouble == scanner.Denied
+}
+
+func hinted(err error, hint string) error {
+	call := *scanner.CallErrorOf(err)
+	call.Err = fmt.Errorf("%w: %s", call.Err, hint)
+	return &call
+}
+
+// next is the mark after a whole fetch: never in the future, where a wrong clock at
+// another gate would have put it for ever.
+func (w *watch) next(newest, now time.Time) time.Time {
+	if newest.After(now) {
+		newest = now
+	}
+	if newest.Before(w.mark) {
+		return w.mark
+	}
+	return newest
+}
+
+// pages takes all pages of one question in. How the last one is known is not
+// documented: it is one without rows, or one like the one before.
+func (w *watch) pages(ctx context.Context, call string, since time.Time, ask func(page int) (AttendancePage, error)) (newest time.Time, err error) {
+	first := 0
+	if w.stopped.call == call && w.stopped.since.Equal(since) {
+		first = w.stopped.page
+	}
+	w.stopped.call = ""
+	var last []byte
+	for n := first; n < mostPages; n++ {
+		page, err := ask(n)
+		if err != nil {
+			if scanner.CallErrorOf(err).Trouble == scanner.Throttled {
+				w.stopped.call, w.stopped.since, w.stopped.page = call, since, n
+			}
+			return newest, err
+		}
+		if len(page.rows) == 0 && page.others > 0 {
+			return newest, fault(call, scanner.Nonsense, "usher does not understand the attendance: its rows name no event, section, row and seat")
+		}
+		sum := w.sum(page)
+		if len(page.rows) == 0 || bytes.Equal(sum, last) {
+			return newest, nil
+		}
+		last = sum
+		if at := w.take(page.rows); at.After(newest) {
+			newest = at
+		}
+	}
+	return newest, fault(call, scanner.Nonsense, "the pages of the attendance do not end")
+}
+
+// sum tells one page from another.
+func (w *watch) sum(page AttendancePage) []byte {
+	h := sha256.New()
+	for _, row := range page.rows {
+		fmt.Fprintf(h, "%q\n", row.fields)
+	}
+	return h.Sum(nil)
+}
+
+// take notes the entries of some rows, and gives the time of the newest.
+func (w *watch) take(rows []sighting) (newest time.Time) {
+	c := w.client
+	now := c.clock.True(c.clock.Now()).At
+	for _, row := range rows {
+		e, entered := row.entry(c.zone)
+		if !entered {
+			continue
+		}
+		l := line{seat: row.seat().key(), gate: e.gate, vague: e.at.IsZero(), seconds: seconds(now)}
+		if !l.vague {
+			l.seconds = seconds(e.at)
+			if e.at.After(newest) {
+				newest = e.at
+			}
+		}
+		if w.seats.add(l) {
+			w.unsaved = append(w.unsaved, l)
+		}
+	}
+	return newest
+}
+
+func seconds(at time.Time) uint32 { return uint32(min(max(at.Unix(), 0), 1<<32-1)) }
+
+// save writes what is new behind what is there, or all of it anew where that has
+// become too much. What the disk refuses is tried again with the next fetch.
+func (w *watch) save() {
+	c := w.client
+	old := time.Time{}
+	if truth := c.clock.True(c.clock.Now()); truth.Trusted {
+		old = truth.At.Add(-keepEntries)
+	}
+	count, oldest := w.seats.count()
+	expired := count > 0 && oldest.Before(old.Add(-keepEntries/2))
+	if expired {
+		w.seats.replace(w.seats.lines(old))
+	}
+	if w.keep.memory == nil {
+		w.unsaved = nil
+		return
+	}
+	mark := int64(0)
+	if !w.mark.IsZero() {
+		mark = w.mark.Unix()
+	}
+	var err error
+	switch {
+	case expired, len(w.unsaved) > 0 && w.keep.chunks >= mostChunks:
+		err = w.keep.rewrite(w.seats.lines(time.Time{}), mark)
+	case len(w.unsaved) > 0:
+		err = w.keep.append(w.unsaved, mark)
+	}
+	if err != nil {
+		c.log.Warn("the attendance cannot be kept: after a restart it is fetched anew", "err", err)
+		return
+	}
+	w.unsaved = nil
+}
+
+// start notes that a first fetch was tried.
+func (w *watch) start() {
+	now := w.client.clock.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.began == (scanner.Stamp{}) {
+		w.began = now
+	}
+}
+
+func (w *watch) done(err error) {
+	now := w.client.clock.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err == nil {
+		w.fetched, w.failed = now, ""
+		return
+	}
+	w.failed = scanner.CallErrorOf(err).Err.Error()
+	if errors.Is(err, context.Canceled) {
+		w.failed = ""
+	}
+}
+
+// problem says that entries at other gates may not be known here; empty: they are.
+func (w *watch) problem() string {
+	c := w.client
+	if c.cfg.AttendanceEvery == 0 {
+		return ""
+	}
+	now := c.clock.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	why := ""
+	if w.failed != "" {
+		why = ": " + w.failed
+	}
+	if w.fetched == (scanner.Stamp{}) {
+		if w.failed == "" {
+			return ""
+		}
+		return "the attendance was not fetched since usher started, so entries at other gates are not known here" + why
+	}
+	age, known := now.Since(w.fetched)
+	if !known || age < 2*c.cfg.AttendanceEvery {
+		return ""
+	}
+	return fmt.Sprintf("the attendance is %d minutes old, so later entries at other gates are not known here%s", int(age/time.Minute), why)
+}
