@@ -100,7 +100,9 @@ type Decision struct {
 // only), block, gate rule; a missing code is judged by the list's worth.
 func Decide(f Facts) Decision {
 	if f.Found == Damaged {
-		return because(DamagedRecord)
+		d := because(DamagedRecord)
+		d.Detail = f.Ticket.Detail
+		return d
 	}
 	if f.Mark.Conflict && f.Direction == Entry && f.Mark.Permit != Entry {
 		d := f.alreadyEntered()

@@ -40,6 +40,16 @@ func missing(edit ...func(*scanner.Facts)) scanner.Facts {
 	return f
 }
 
+// What a vendor said of a ticket that cannot be read is told to the supervisor.
+func TestDamagedSaysWhy(t *testing.T) {
+	d := scanner.Decide(listed(func(f *scanner.Facts) {
+		f.Found, f.Ticket = scanner.Damaged, scanner.Ticket{Code: "T1", Detail: "two seats"}
+	}))
+	if d.Verdict != scanner.Review || d.Detail != "two seats" {
+		t.Errorf("%+v", d)
+	}
+}
+
 func TestDecide(t *testing.T) {
 	exit := func(f *scanner.Facts) { f.Direction = scanner.Exit }
 	status := func(s scanner.Status) func(*scanner.Facts) { return func(f *scanner.Facts) { f.Ticket.Status = s } }
@@ -96,6 +106,7 @@ func TestDecide(t *testing.T) {
 		{"conflict", listed(mark(scanner.Mark{Rev: 1, Entered: true, Conflict: true})), scanner.Refuse, scanner.AlreadyEntered},
 		{"conflict comes before a refund", listed(mark(scanner.Mark{Rev: 1, Conflict: true}), status(scanner.StatusRefunded)), scanner.Refuse, scanner.AlreadyEntered},
 		{"damaged record", listed(func(f *scanner.Facts) { f.Found = scanner.Damaged }), scanner.Review, scanner.DamagedRecord},
+		{"an event that the vendor's configuration is not for", listed(status(scanner.StatusElsewhere)), scanner.Refuse, scanner.WrongEvent},
 
 		{"wrong client", listed(rule(func(r *scanner.Rule) { r.Client = "1" }), func(f *scanner.Facts) { f.Ticket.Client = "2" }), scanner.Refuse, scanner.WrongClient},
 		{"wrong series", listed(rule(func(r *scanner.Rule) { r.Series = "S" }), func(f *scanner.Facts) { f.Ticket.Series = "T" }), scanner.Refuse, scanner.WrongSeries},

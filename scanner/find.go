@@ -11,9 +11,9 @@ import (
 type Finder interface {
 	// Find asks once, as the scan's own call. Listed comes with the ticket, Missing
 	// says that the vendor does not know the code, Damaged that it answered and what
-	// it said of the ticket cannot be understood: a supervisor decides. An error is a
-	// [CallError]: no definite answer; as nothing was changed at the vendor, it is
-	// never in doubt.
+	// it said of the ticket cannot be understood: a supervisor decides, and is told the
+	// ticket's Detail. An error is a [CallError]: no definite answer; as nothing was
+	// changed at the vendor, it is never in doubt.
 	Find(ctx context.Context, ask Ask) (Ticket, Found, error)
 }
 

@@ -181,7 +181,7 @@ func (a answer) told(text string) string {
 }
 
 // must gives the error of any result that is neither 0 nor empty.
-func (c *Client) must(a answer) error {
+func (a answer) must() error {
 	call := a.failure()
 	switch {
 	case call != nil:
@@ -190,7 +190,6 @@ func (c *Client) must(a answer) error {
 	default:
 		call = &scanner.CallError{Op: a.op, Trouble: scanner.Failing, Status: a.http, Err: errors.New(a.told("a fault by Archtics' word"))}
 	}
-	c.session.judge(call, "")
 	return call
 }
 

@@ -58,7 +58,7 @@ func (c *Client) AttendanceSince(ctx context.Context, since time.Time, page int)
 func (c *Client) attendancePage(ctx context.Context, base common, command any) (AttendancePage, error) {
 	a, err := c.ask(ctx, attendance, base, command)
 	if err == nil {
-		err = c.must(a)
+		err = a.must()
 	}
 	if err != nil || a.empty() {
 		return AttendancePage{Raw: a.command}, err

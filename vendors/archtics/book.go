@@ -3,6 +3,7 @@ package archtics
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -140,14 +141,19 @@ func (b *book) write(aside int) {
 }
 
 // close writes the count as it is.
-func (b *book) close() {
+func (b *book) close(ctx context.Context) error {
 	if b.memory == nil {
-		return
+		return nil
 	}
 	b.load.Do(b.read)
-	b.turn <- struct{}{}
+	select {
+	case b.turn <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("the count of calls was not written: %w", ctx.Err())
+	}
 	b.write(0)
 	<-b.turn
+	return nil
 }
 
 // read takes the count over that was kept.

@@ -64,7 +64,7 @@ type question struct {
 }
 
 // ask makes one call of the API: it is repeated, cookies and all, while Archtics
-// says that it is still at work on it. A result other than 0 is part of the answer.
+// says that it is at work on it. A result other than 0 is part of the answer.
 // The error is a *scanner.CallError; none of the calls here changes anything at the
 // vendor, so that none is ever in doubt.
 func (c *Client) ask(ctx context.Context, u urgency, base common, command any, secrets ...string) (answer, error) {
@@ -107,13 +107,16 @@ func (c *Client) poll(ctx context.Context, q question) (answer, error) {
 	path := "/" + c.cfg.Product + resource
 	at := c.cfg.base.JoinPath(path)
 	for n := 1; ; n++ {
-		if err := c.quota.take(ctx, q.urgency, q.Cmd); err != nil {
+		if err := c.allowed(ctx, q, n); err != nil {
 			return answer{}, err
 		}
 		got, err := c.wire.Do(ctx, wire.Call{
 			Op: q.Cmd, Method: http.MethodPost, Path: path, Query: url.Values{"dsn": {c.cfg.DSN}},
 			Header: cookies(jar, at, q.key), Body: q.raw, Limit: answerLimit,
 		})
+		if err != nil && scanner.CallErrorOf(err).Trouble == scanner.Unreachable {
+			c.quota.give() // it never left
+		}
 		if got.Status != http.StatusAccepted {
 			if err != nil {
 				return answer{}, err
@@ -125,11 +128,43 @@ func (c *Client) poll(ctx context.Context, q question) (answer, error) {
 			return answer{}, err
 		}
 		jar.SetCookies(at, (&http.Response{Header: got.Header}).Cookies())
-		if err := pause(ctx, c.cfg.PollEvery); err != nil {
-			return answer{}, &scanner.CallError{
-				Op: q.Cmd, Trouble: scanner.Silent, Status: http.StatusAccepted,
-				Err: fmt.Errorf("Archtics is still at work on it after it was asked %d times: %w", n, err),
-			}
+		if err := pause(ctx, c.between(n)); err != nil {
+			return answer{}, atWork(q.Cmd, n, err)
+		}
+	}
+}
+
+func atWork(op string, n int, err error) error {
+	return &scanner.CallError{
+		Op: op, Trouble: scanner.Silent, Status: http.StatusAccepted, Err: fmt.Errorf("asked %d times, and Archtics is still at work on it: %w", n, err),
+	}
+}
+
+// soon is how many times a call is asked for at the document's pace. Whoever waited
+// at the gate has been told something by then.
+const soon = 5
+
+// between is the pause behind the n-th time. One call that takes minutes must not
+// use up the quota.
+func (c *Client) between(n int) time.Duration {
+	return min(c.cfg.PollEvery<<max(0, min(n-soon, 4)), max(c.cfg.PollEvery, 5*time.Second))
+}
+
+// allowed takes the n-th request of a call from the quota. One that Archtics has
+// begun to work on leaves a part to scans that have not been asked yet, and waits
+// for its turn.
+func (c *Client) allowed(ctx context.Context, q question, n int) error {
+	u := q.urgency
+	if n > soon {
+		u = max(u, attendance)
+	}
+	for {
+		err := c.quota.take(ctx, u, q.Cmd)
+		if err == nil || n == 1 {
+			return err
+		}
+		if err := pause(ctx, scanner.CallErrorOf(err).RetryAfter); err != nil {
+			return atWork(q.Cmd, n-1, err)
 		}
 	}
 }

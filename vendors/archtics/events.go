@@ -64,7 +64,7 @@ func (c *Client) SearchEvents(ctx context.Context, s EventSearch) (FoundEvents, 
 func (c *Client) fill(ctx context.Context, base common, command, into any) error {
 	a, err := c.ask(ctx, rest, base, command)
 	if err == nil {
-		err = c.must(a)
+		err = a.must()
 	}
 	if err != nil || a.empty() {
 		return err
@@ -234,7 +234,7 @@ func (c *Client) SystemOptions(ctx context.Context) (json.RawMessage, error) {
 func (c *Client) raw(ctx context.Context, base common, command any) (json.RawMessage, error) {
 	a, err := c.ask(ctx, rest, base, command)
 	if err == nil {
-		err = c.must(a)
+		err = a.must()
 	}
 	if err != nil || a.empty() {
 		return nil, err

@@ -1,6 +1,10 @@
 package archtics
 
-import "context"
+import (
+	"context"
+
+	"usher/scanner"
+)
 
 const (
 	cmdPing    = "ping"
@@ -31,12 +35,17 @@ func (c *Client) Ping(ctx context.Context) (Health, error) { return c.ping(ctx, 
 
 func (c *Client) ping(ctx context.Context, u urgency) (Health, error) {
 	base := c.common(cmdPing)
+	var h Health
+	key, err := c.session.open(cmdPing)
+	if err != nil {
+		return h, err
+	}
 	a, err := c.ask(ctx, u, base, pingRequest{base, "test"})
 	if err == nil {
-		err = c.must(a)
+		err = a.must()
 	}
-	var h Health
 	if err != nil {
+		c.session.judge(scanner.CallErrorOf(err), key)
 		return h, err
 	}
 	return h, a.table(&h)
@@ -50,5 +59,5 @@ func (c *Client) TestPolling(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.must(a)
+	return a.must()
 }

@@ -55,7 +55,6 @@ type quota struct {
 	used   int
 	// spared is until when only scans may call, by the vendor's word.
 	spared time.Duration
-	boot   string
 }
 
 // bucket is the requests of one minute.
@@ -156,9 +155,23 @@ func (q *quota) count(now scanner.Stamp) {
 	q.minutes = append(q.minutes, bucket{at, 1})
 }
 
+// give gives the newest request back: it never reached anybody.
+func (q *quota) give() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	last := len(q.minutes) - 1
+	if len(q.recent) == 0 || last < 0 {
+		return
+	}
+	q.recent = q.recent[:len(q.recent)-1]
+	q.used--
+	if q.minutes[last].n--; q.minutes[last].n == 0 {
+		q.minutes = q.minutes[:last]
+	}
+}
+
 // forget drops what is too old to count; the mutex is held.
 func (q *quota) forget(now scanner.Stamp, truth scanner.Instant) {
-	q.boot = now.Boot
 	i := 0
 	for i < len(q.recent) && now.Up-q.recent[i] >= minuteSpan {
 		i++

@@ -45,18 +45,14 @@ func (s *session) open(op string) (string, error) {
 	return "", fault(op, scanner.Denied, s.problem)
 }
 
-// judge notes a refusal that needs a person. Without a key it is the one that there
-// is now. What is refused to other calls than those of a scan says nothing of it:
-// Ticketmaster allows each call by itself.
+// judge notes a refusal that needs a person: one of ping, or of a scan's own call by
+// its HTTP status. Ticketmaster allows each call by itself, so that what is refused
+// to others says nothing of a scan, and a result of verify_barcode may speak of one
+// ticket's account alone.
 func (s *session) judge(call *scanner.CallError, key string) {
-	if call.Trouble != scanner.Denied || call.Op != cmdPing && call.Op != cmdVerify {
+	byHTTP := call.Status >= 400
+	if call.Trouble != scanner.Denied || call.Op != cmdPing && (call.Op != cmdVerify || !byHTTP) {
 		return
-	}
-	if key == "" {
-		var err error
-		if key, err = s.secret.Read(); err != nil {
-			return
-		}
 	}
 	s.trouble(call.Op + ": " + call.Err.Error())
 	now := s.client.clock.Now()
@@ -100,10 +96,7 @@ func (c *Client) probe(ctx context.Context, u urgency) error {
 }
 
 // SignOut ends nothing at Archtics; the count of calls is written as it is.
-func (c *Client) SignOut(context.Context) error {
-	c.quota.book.close()
-	return nil
-}
+func (c *Client) SignOut(ctx context.Context) error { return c.quota.book.close(ctx) }
 
 // Status is how the device stands with Archtics. It is ready unless the key is
 // missing or refused.
@@ -114,9 +107,6 @@ func (c *Client) Status() scanner.SessionStatus {
 	s.mu.Unlock()
 	if st.Problem == "" {
 		st.Problem = c.quota.problem()
-	}
-	if st.Problem == "" {
-		st.Problem = c.watch.problem()
 	}
 	return st
 }

@@ -26,7 +26,7 @@ func (c *Client) VerifyBarcode(ctx context.Context, barcode string) (json.RawMes
 	case a.empty():
 		return nil, nil
 	}
-	return a.command, c.must(a)
+	return a.command, a.must()
 }
 
 func (c *Client) verify(ctx context.Context, barcode string) (answer, error) {
@@ -50,7 +50,6 @@ func (c *Client) find(ctx context.Context, barcode, code scanner.Code) (scanner.
 		return scanner.Ticket{}, scanner.Missing, err
 	}
 	if call := a.failure(); call != nil {
-		c.session.judge(call, "")
 		return scanner.Ticket{}, scanner.Missing, call
 	}
 	unclear := func(detail string) (scanner.Ticket, scanner.Found, error) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -39,12 +38,6 @@ type watch struct {
 		since time.Time
 		page  int
 	}
-
-	mu sync.Mutex // guards what follows
-	// fetched is the last whole fetch of this run, began when the first was tried.
-	fetched, began scanner.Stamp
-	// failed is why the last one failed; empty: it did not.
-	failed string
 }
 
 func newWatch(c *Client, memory scanner.Memory) *watch {
@@ -64,13 +57,11 @@ func (c *Client) Watch(ctx context.Context) error {
 	}
 	defer func() { <-w.turn }()
 	w.ready()
-	w.start()
 	mark, err := w.fetch(ctx)
 	if err == nil {
 		w.mark = mark
 	}
 	w.save()
-	w.done(err)
 	return err
 }
 
@@ -249,54 +240,4 @@ func (w *watch) save() {
 		return
 	}
 	w.unsaved = nil
-}
-
-// start notes that a first fetch was tried.
-func (w *watch) start() {
-	now := w.client.clock.Now()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.began == (scanner.Stamp{}) {
-		w.began = now
-	}
-}
-
-func (w *watch) done(err error) {
-	now := w.client.clock.Now()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err == nil {
-		w.fetched, w.failed = now, ""
-		return
-	}
-	w.failed = scanner.CallErrorOf(err).Err.Error()
-	if errors.Is(err, context.Canceled) {
-		w.failed = ""
-	}
-}
-
-// problem says that entries at other gates may not be known here; empty: they are.
-func (w *watch) problem() string {
-	c := w.client
-	if c.cfg.AttendanceEvery == 0 {
-		return ""
-	}
-	now := c.clock.Now()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	why := ""
-	if w.failed != "" {
-		why = ": " + w.failed
-	}
-	if w.fetched == (scanner.Stamp{}) {
-		if w.failed == "" {
-			return ""
-		}
-		return "the attendance was not fetched since usher started, so entries at other gates are not known here" + why
-	}
-	age, known := now.Since(w.fetched)
-	if !known || age < 2*c.cfg.AttendanceEvery {
-		return ""
-	}
-	return fmt.Sprintf("the attendance is %d minutes old, so later entries at other gates are not known here%s", int(age/time.Minute), why)
 }
