@@ -337,6 +337,13 @@ func inspectAdvice(f *findings, cfg *configs.Config) {
 		path, text, _ := strings.Cut(advice, ": ")
 		f.add(path, gradeWarn, "%s", text)
 	}
+	if vendor.Normal > cfg.Online.Patience {
+		f.add("online.patience", gradeWarn, "%s, and %s normally takes up to %s to answer: scans would be decided without it; set %s",
+			cfg.Online.Patience, cfg.Vendor.Name, vendor.Normal, vendor.Normal+vendor.Normal/4)
+	}
+	if vendor.Watcher != nil && cfg.Gate.Timezone == "" {
+		f.add("gate.timezone", gradeWarn, "missing, and %s tells in the venue's time when tickets entered elsewhere: write it, such as America/New_York", cfg.Vendor.Name)
+	}
 }
 
 // signInTime bounds a sign-in: a vendor that takes longer is no use at a gate.

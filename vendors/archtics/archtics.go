@@ -1,6 +1,79 @@
 // Package archtics speaks Ticketmaster's Archtics Season Ticketing API (ATS). It
-// looks tickets up and learns what was scanned at other gates; it can redeem
-// nothing, because the API cannot.
+// looks tickets up, and learns what was scanned at other gates; it redeems nothing,
+// because the API cannot. This device decides by itself, and its entries stay on it
+// and are exported: there should be one gate only, or gates whose entries reach
+// Archtics by another way.
+//
+// # Documents
+//
+// The page developer.ticketmaster.com/products-and-docs/apis/archtics-season-ticketing/
+// is the newest; the tables of event_search, event_details, seats_sold and ping, the
+// common fields and the results come from its earlier generations (2016, 2017). What
+// each part here rests on:
+//
+//	How to Construct the URL, Access        call.go, config.go
+//	Asynchronous Polling, HTTP Result Codes call.go
+//	the rate limits                         quota.go, book.go
+//	results and their texts                 answer.go
+//	PING, ATS_EXT_TEST_POLLING              ping.go
+//	EVENT_SEARCH, EVENT_DETAILS             events.go
+//	SEATS_SOLD                              sold.go
+//	GET_ATTENDANCE, and what follows        attendance.go, watch.go
+//
+// # Assumptions
+//
+// Where the documents are silent or contradict each other, this is what is assumed:
+//
+//   - The key goes into the header apikey, and not into the query as it once did.
+//   - Every request counts against the quota, each poll too, and the quota is the
+//     key's: vendor.calls_per_minute and calls_per_day are this device's share. A
+//     minute and a day are the last 60 s and 24 h, not those of a calendar. A 429
+//     without Retry-After is heeded for 30 s.
+//   - A call that is at work is asked for again at the document's pace four times and
+//     then ever more rarely, every 5 s at last: at 2 a second one call that takes
+//     minutes would use up the quota of all.
+//   - Cookies are taken as the server names them; the documents name them
+//     differently. What is in the body of a 202 is of no interest.
+//   - cmd and ref, where an answer repeats them, are the question's; else it is the
+//     answer to another one.
+//   - system_available 0 in a ping is no fault: the vendor's sample has it.
+//   - The result is command1.result; where that is 0, header.result. Results that no
+//     table has are a fault of Archtics', but for verify_barcode: see there. An error's
+//     text that speaks of dsn, uid or permission is about the set-up. A result of
+//     another call than ping never stops the scans: it may be about one account.
+//   - verify_barcode has its input in barcode. Its answer has event_name,
+//     section_name (or section), row_name (or row) and seat_num (or seat_number,
+//     seat, seat_name), beside each other or in objects and arrays of any name, and
+//     all four are needed. Result 5024, and sql_code 100, say that the barcode is not
+//     known. Whatever else is not understood (another result, no seat, several
+//     seats, a block of seats) is for a supervisor, and never an admission.
+//   - A field of verify_barcode whose name has status, void, cancel, refund, return,
+//     valid, active, block, lost, stolen, reissue, replaced, disabled, expired or
+//     revoked in it says how the ticket stands. Empty values, those of the public
+//     tables for a good ticket, and vendor.admit_statuses are no obstacle; words and
+//     yes or no values that say one thing clearly refuse; all others are for a
+//     supervisor.
+//   - A barcode that names seats at several events is a card: the seat at
+//     vendor.events (else gate.event) counts.
+//   - Nothing in verify_barcode says whether somebody entered.
+//   - get_attendance_incremental has its moment in a field that no public page names;
+//     vendor.attendance_since is a guess. It is written as other moments are, YYYY-MM-DD
+//     HH:MM in the venue's time, and means the scan's own time: what reaches Archtics
+//     more than 15 minutes after a later scan is missed. It has pages as get_attendance
+//     has. Where Archtics does not take the question, get_attendance is asked for the
+//     whole of each event.
+//   - The fields of both are those that others load from them: event_name,
+//     section_name, row_name, seat_num, result_code, action_time, event_date, gate,
+//     scan_type, access_type, result_type. A row without action_time was not scanned;
+//     one with a result_code other than 0 did not enter; one whose kind says exit
+//     changes nothing, so that who left counts as entered. Without a result_code it is
+//     an entry, since a second person through the gate is worse than a question.
+//     action_time is a time of day on event_date, or a moment, in the venue's time
+//     (gate.timezone) unless it names another.
+//   - The last page of the attendance is one without rows, or one like the page before.
+//   - Seats are the same whatever the case of their names, and with or without zeros
+//     before a number.
+//   - Times of events are the venue's, as the document says.
 package archtics
 
 import (

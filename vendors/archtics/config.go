@@ -44,7 +44,7 @@ type Config struct {
 	// AdmitStatuses are values of fields such as status that are no obstacle, beside
 	// those of the public tables.
 	AdmitStatuses []string
-	// AttendanceEvery is the pause between two looks at the attendance,
+	// AttendanceEvery is the pause between two looks at the attendance (0: never),
 	// AttendanceSince the field that says since when, AttendanceBack how far a device
 	// that knows none looks back.
 	AttendanceEvery, AttendanceBack time.Duration
@@ -68,10 +68,10 @@ func parse(raw map[string]any) (Config, error) {
 		"base_url": word(&cfg.BaseURL), "product": word(&cfg.Product), "api_key_file": word(&cfg.APIKeyFile),
 		"uid": word(&cfg.UID), "dsn": word(&cfg.DSN), "site_name": word(&cfg.Site),
 		"events": words(&cfg.Events), "admit_statuses": words(&cfg.AdmitStatuses),
-		"attendance_every": span(&cfg.AttendanceEvery, 30*time.Second, time.Hour), "attendance_since": word(&cfg.AttendanceSince),
-		"attendance_back":  span(&cfg.AttendanceBack, time.Hour, 7*24*time.Hour),
+		"attendance_every": span(&cfg.AttendanceEvery, true, 30*time.Second, time.Hour), "attendance_since": word(&cfg.AttendanceSince),
+		"attendance_back":  span(&cfg.AttendanceBack, false, time.Hour, 7*24*time.Hour),
 		"calls_per_minute": count(&cfg.CallsPerMinute), "calls_per_day": count(&cfg.CallsPerDay),
-		"poll_every": span(&cfg.PollEvery, 100*time.Millisecond, 10*time.Second), "poll_limit": span(&cfg.PollLimit, time.Second, 10*time.Minute),
+		"poll_every": span(&cfg.PollEvery, false, 100*time.Millisecond, 10*time.Second), "poll_limit": span(&cfg.PollLimit, false, time.Second, 10*time.Minute),
 	}
 	faults := map[string]error{}
 	for key, value := range raw {
@@ -179,14 +179,15 @@ func words(into *[]string) func(any) error {
 	}
 }
 
-func span(into *time.Duration, least, most time.Duration) func(any) error {
+// span reads a duration within bounds, or 0 where that stands for never.
+func span(into *time.Duration, none bool, least, most time.Duration) func(any) error {
 	return func(value any) error {
 		s, _ := value.(string)
 		d, err := time.ParseDuration(s)
 		if err != nil {
 			return fmt.Errorf("%v is not a duration such as %s", value, *into)
 		}
-		if d < least || d > most {
+		if (d < least || d > most) && (d != 0 || !none) {
 			return fmt.Errorf("%s is not from %s to %s", d, least, most)
 		}
 		*into = d
