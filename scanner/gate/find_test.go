@@ -1,6 +1,8 @@
 package gate_test
 
 import (
+	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -212,23 +214,37 @@ func TestTheLinkIsTold(t *testing.T) {
 		"failed after it was overdue":     {2500 * time.Millisecond, after(3*time.Second, gone), nil, []string{"overdue"}, 2500 * time.Millisecond},
 		"panicked":                        {2500 * time.Millisecond, entry{panics: true}, []string{"nonsense"}, nil, 0},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			inHall(t, nil, func(c *gate.Config) { c.Patience, c.Normal = patience, tt.normal }, func(t *testing.T, h *hall) {
-				h.archive.says("AAA111", tt.says)
-				begun := time.Now()
-				_, took := h.scan("lane-1", "AAA111")
-				if took > patience {
-					t.Errorf("waited %v", took)
-				}
-				h.heard(tt.atOnce...)
-				if tt.ended > 0 {
-					pass(tt.ended - time.Since(begun) - time.Millisecond)
-					h.heard()
-				}
-				pass(time.Hour)
-				h.heard(tt.then...)
+		for _, redeems := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, redeems %v", name, redeems), func(t *testing.T) {
+				t.Parallel()
+				inHall(t, nil, func(c *gate.Config) {
+					if c.Patience, c.Normal = patience, tt.normal; redeems {
+						c.Validator, c.Finder = redeemer{c.Finder}, nil
+					}
+				}, func(t *testing.T, h *hall) {
+					h.archive.says("AAA111", tt.says)
+					begun := time.Now()
+					_, took := h.scan("lane-1", "AAA111")
+					if took > patience {
+						t.Errorf("waited %v", took)
+					}
+					h.heard(tt.atOnce...)
+					if tt.ended > 0 {
+						pass(tt.ended - time.Since(begun) - time.Millisecond)
+						h.heard()
+					}
+					pass(time.Hour)
+					h.heard(tt.then...)
+				})
 			})
-		})
+		}
 	}
+}
+
+// redeemer is a vendor that answers with a verdict.
+type redeemer struct{ scanner.Finder }
+
+func (v redeemer) Validate(ctx context.Context, ask scanner.Ask) (scanner.Answer, error) {
+	_, _, err := v.Find(ctx, ask)
+	return scanner.Answer{Verdict: scanner.Admit, Reason: scanner.OK}, err
 }

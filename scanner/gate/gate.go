@@ -136,8 +136,7 @@ func (g *Gate) Judge(ctx context.Context, r scanner.Reading) (scanner.Outcome, b
 		r.Direction = cfg.Direction
 	}
 	l := g.lane(r.Scanner)
-	l.turn.Lock()
-	defer l.turn.Unlock()
+	defer l.turn.take()()
 	l.begin(g.Clock.Now())
 	defer l.end()
 
@@ -170,7 +169,7 @@ func (g *Gate) lane(name string) *lane {
 	defer g.mu.Unlock()
 	l := g.lanes[name]
 	if l == nil {
-		l = &lane{}
+		l = &lane{turn: newTurn()}
 		g.lanes[name] = l
 	}
 	return l
@@ -196,14 +195,26 @@ func (g *Gate) lock(scope scanner.Scope, code scanner.Code) (unlock func()) {
 	return g.codes.lock(ticketKey(scope, code.Bare()))
 }
 
-// keyed is a lock per key, for the tickets being judged.
+// turn is held by one at a time; those who wait get it in the order they came, which
+// a mutex does not promise.
+type turn chan struct{}
+
+func newTurn() turn { return make(turn, 1) }
+
+// take waits for the turn and returns its release.
+func (t turn) take() func() {
+	t <- struct{}{}
+	return func() { <-t }
+}
+
+// keyed is a turn per key, for the tickets being judged.
 type keyed struct {
 	mu   sync.Mutex // guards held
 	held map[string]*hold
 }
 
 type hold struct {
-	sync.Mutex
+	turn
 	users int
 }
 
@@ -215,14 +226,14 @@ func (k *keyed) lock(key string) func() {
 	}
 	h := k.held[key]
 	if h == nil {
-		h = &hold{}
+		h = &hold{turn: newTurn()}
 		k.held[key] = h
 	}
 	h.users++
 	k.mu.Unlock()
-	h.Lock()
+	release := h.take()
 	return func() {
-		h.Unlock()
+		release()
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		if h.users--; h.users == 0 {

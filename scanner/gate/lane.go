@@ -29,7 +29,7 @@ const (
 type lane struct {
 	// turn is held while a scan of this scanner is judged: one at a time, in
 	// order. It is taken before mu.
-	turn sync.Mutex
+	turn turn
 
 	mu     sync.Mutex // guards what follows
 	busy   bool
