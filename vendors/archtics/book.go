@@ -46,8 +46,10 @@ type page struct {
 	Minutes []int64 `json:"minutes,omitempty"`
 	// Before are pairs as well: minutes of true time since 1970 (0: unknown), requests.
 	Before []int64 `json:"before,omitempty"`
-	// Aside counts as used by whoever reads it.
-	Aside int `json:"aside,omitempty"`
+	// Aside counts as used by whoever reads it; Recent are those of the last minute that
+	// were made before this boot.
+	Aside  int `json:"aside,omitempty"`
+	Recent int `json:"recent,omitempty"`
 }
 
 // ready returns once a request is set aside, which it mostly is already.
@@ -112,6 +114,11 @@ func (b *book) write(aside int) {
 	if truth.Trusted {
 		p.Zero = truth.At.Add(-now.Up).Unix()
 	}
+	for _, at := range q.recent {
+		if at == 0 {
+			p.Recent++
+		}
+	}
 	last := int64(0)
 	for _, m := range q.minutes {
 		p.Minutes = append(p.Minutes, m.at-last, int64(m.n))
@@ -171,6 +178,7 @@ func (b *book) read() {
 	now := q.clock.Now()
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.recently(0, p.Recent)
 	if p.Boot == now.Boot {
 		b.same(p, now.Up)
 	} else {

@@ -105,14 +105,15 @@ func (c *Client) poll(ctx context.Context, q question) (answer, error) {
 		return answer{}, fault(q.Cmd, scanner.Malformed, "no room for cookies")
 	}
 	path := "/" + c.cfg.Product + resource
-	at := c.cfg.base.JoinPath(path)
+	at := *c.cfg.base
+	at.Path += path
 	for n := 1; ; n++ {
 		if err := c.allowed(ctx, q, n); err != nil {
 			return answer{}, err
 		}
 		got, err := c.wire.Do(ctx, wire.Call{
 			Op: q.Cmd, Method: http.MethodPost, Path: path, Query: url.Values{"dsn": {c.cfg.DSN}},
-			Header: cookies(jar, at, q.key), Body: q.raw, Limit: answerLimit,
+			Header: cookies(jar, &at, q.key), Body: q.raw, Limit: answerLimit,
 		})
 		if err != nil && scanner.CallErrorOf(err).Trouble == scanner.Unreachable {
 			c.quota.give() // it never left
@@ -127,7 +128,7 @@ func (c *Client) poll(ctx context.Context, q question) (answer, error) {
 		if err != nil && scanner.CallErrorOf(err).Trouble != scanner.Nonsense {
 			return answer{}, err
 		}
-		jar.SetCookies(at, (&http.Response{Header: got.Header}).Cookies())
+		jar.SetCookies(&at, (&http.Response{Header: got.Header}).Cookies())
 		if err := pause(ctx, c.between(n)); err != nil {
 			return answer{}, atWork(q.Cmd, n, err)
 		}
@@ -172,7 +173,8 @@ func (c *Client) allowed(ctx context.Context, q question, n int) error {
 // cookies is the header of a call: the key, and what the server has set since the
 // call began.
 func cookies(jar http.CookieJar, at *url.URL, key string) http.Header {
-	h := http.Header{"apikey": {key}}
+	h := http.Header{}
+	h.Set("apikey", key)
 	var all []string
 	for _, cookie := range jar.Cookies(at) {
 		all = append(all, cookie.Name+"="+cookie.Value)

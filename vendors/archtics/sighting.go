@@ -107,8 +107,8 @@ func collect(o object, around sighting, depth int, all *[]sighting) {
 	}
 }
 
-// read takes the plain fields of one object; a field that comes twice, and not the
-// same, makes the sighting one that nobody understands.
+// read takes the plain fields of one object. None comes twice, in whatever case: that
+// is no answer.
 func (s *sighting) read(o object, into map[string]string) {
 	for _, name := range sorted(o) {
 		raw, field := o[name], strings.ToLower(name)
@@ -121,9 +121,6 @@ func (s *sighting) read(o object, into map[string]string) {
 		}
 		if stateField(field) {
 			s.states = append(s.states, state{field, value})
-		}
-		if before, twice := into[field]; twice && before != value {
-			s.states = append(s.states, state{field, "two values"})
 		}
 		if value != "" {
 			into[field] = value

@@ -24,6 +24,10 @@ func peek(r *http.Request) string {
 		return ""
 	}
 	r.Body = io.NopCloser(bytes.NewReader(raw))
+	return cmdOf(raw)
+}
+
+func cmdOf(raw []byte) string {
 	var body struct {
 		Command struct {
 			Cmd string `json:"cmd"`
@@ -66,6 +70,7 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &call{sim: s, w: w, raw: raw, dsn: r.URL.Query().Get("dsn")}
+	s.count(raw, r)
 	if !s.admitted(w, r) {
 		return
 	}
@@ -82,6 +87,16 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.wait(r.Context(), c, r)
+}
+
+// count notes a call that is begun.
+func (s *Sim) count(raw []byte, r *http.Request) {
+	if _, err := r.Cookie("QTKN"); err == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls[cmdOf(raw)]++
 }
 
 // admitted checks the key and the quota, and counts the request.
@@ -198,7 +213,6 @@ func (s *Sim) job(c *call, r *http.Request) (j *job, lost string) {
 	}
 	sid := cookie("SID")
 	if sid == "" && cookie("QTKN") == "" {
-		s.calls[c.cmd]++
 		s.lastJob++
 		id := strconv.Itoa(s.lastJob)
 		return &job{sid: "s" + id, bid: "b" + id, body: bytes.Clone(c.raw), ready: s.clock().Add(s.delays[c.cmd])}, ""

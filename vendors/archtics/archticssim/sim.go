@@ -236,15 +236,14 @@ func (s *Sim) SetAnswer(cmd, body string) {
 	s.canned[cmd] = body
 }
 
-// Calls is how often a call was begun, Requests how many requests came in all, polls
-// and refused ones included.
+// Calls is how often a call was begun, refused ones included.
 func (s *Sim) Calls(cmd string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.calls[cmd]
 }
 
-// Requests are the moments of all requests.
+// Requests are the moments of all requests, polls and refused ones included.
 func (s *Sim) Requests() []time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()

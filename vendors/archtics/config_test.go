@@ -1,0 +1,91 @@
+package archtics_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"usher/scanner"
+	"usher/vendors/archtics"
+)
+
+func block(edit ...func(map[string]any)) map[string]any {
+	raw := map[string]any{"uid": "user99", "dsn": "apigee"}
+	for _, e := range edit {
+		e(raw)
+	}
+	return raw
+}
+
+// Every fault is told at once, by its path.
+func TestFaults(t *testing.T) {
+	_, err := archtics.New(map[string]any{
+		"base_url": "http://app.ticketmaster.com", "product": "a/b", "api_key": "x", "api_key_file": "key", "uid": "user-that-is-long", "site_name": 5,
+		"events": []any{"EVENT01", "MUCH-TOO-LONG"}, "admit_statuses": "A", "attendance_every": "1s", "attendance_since": "dsn", "attendance_back": 24,
+		"calls_per_minute": 0, "calls_per_day": "many", "poll_every": "500", "poll_limit": "1h", "venue": "x",
+	}, archtics.Deps{})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	want := []string{
+		"vendor.base_url: must begin with https://", `vendor.product: "a/b" is not a product`, "vendor.api_key: a secret does not belong in this file",
+		`vendor.api_key_file: "key" is not an absolute path`, "vendor.uid: \"user-that-is-long\" is longer than the 12", "vendor.dsn: missing",
+		"vendor.site_name: 5 is not text", `vendor.events: "MUCH-TOO-LONG" is longer than the 8`, "vendor.admit_statuses: A is not a list",
+		"vendor.attendance_every: 1s is not from 30s", `vendor.attendance_since: "dsn" is not the name of a field`, "vendor.attendance_back: 24 is not a duration",
+		"vendor.calls_per_minute: 0 is not a number of calls", "vendor.calls_per_day: many is not", "vendor.poll_every: 500 is not a duration",
+		"vendor.poll_limit: 1h0m0s is not from", "vendor.venue: unknown key; known here: admit_statuses",
+	}
+	for _, w := range want {
+		if !strings.Contains(err.Error(), w) {
+			t.Errorf("no %q", w)
+		}
+	}
+	if got := strings.Count(err.Error(), "\n") + 1; got != len(want) {
+		t.Errorf("%d faults, want %d:\n%v", got, len(want), err)
+	}
+}
+
+// What the vendor offers is said by what it gives.
+func TestOffers(t *testing.T) {
+	v, err := archtics.New(block(), archtics.Deps{Event: "EVENT01"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.Finder == nil || v.Watcher == nil || v.Session == nil || v.Events == nil || v.Validator != nil || v.Uploader != nil || v.Lister != nil || v.Undoer != nil || v.Exits {
+		t.Errorf("%+v", v)
+	}
+	if v.CallTimeout != 150*time.Second || v.Normal != 2*time.Second || v.Watcher.Every() != 3*time.Minute {
+		t.Errorf("call %v, normal %v, every %v", v.CallTimeout, v.Normal, v.Watcher.Every())
+	}
+	if v.Scope != (scanner.Scope{Vendor: "archtics", Account: "apigee", Event: "EVENT01"}) {
+		t.Errorf("scope %+v", v.Scope)
+	}
+	if len(v.Advice) != 1 || !strings.Contains(v.Advice[0], "redeems nothing") || !strings.Contains(v.Advice[0], "one gate only") {
+		t.Errorf("advice %q", v.Advice)
+	}
+	v, err = archtics.New(block(func(raw map[string]any) { raw["attendance_every"] = "0s" }), archtics.Deps{})
+	if err != nil || v.Watcher != nil || len(v.Advice) != 2 || !strings.Contains(v.Advice[1], "must be the only one") {
+		t.Errorf("without attendance: %v, %+v", err, v)
+	}
+}
+
+// A trial's entries, and another site's, are never taken for the real ones.
+func TestScopes(t *testing.T) {
+	seen := map[string]bool{}
+	for _, edit := range []func(map[string]any){
+		func(map[string]any) {},
+		func(raw map[string]any) { raw["product"] = "sth-customer" },
+		func(raw map[string]any) { raw["site_name"] = "vanilla" },
+		func(raw map[string]any) { raw["dsn"] = "sandbox" },
+		func(raw map[string]any) { raw["base_url"] = "https://test.example.com" },
+	} {
+		v, err := archtics.New(block(edit), archtics.Deps{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen[v.Scope.Key()] {
+			t.Errorf("twice: %+v", v.Scope)
+		}
+		seen[v.Scope.Key()] = true
+	}
+}

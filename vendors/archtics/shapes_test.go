@@ -1,0 +1,200 @@
+package archtics_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"usher/scanner"
+	"usher/vendors/archtics"
+	"usher/vendors/archtics/archticssim"
+)
+
+// canned answers every call with one body, without a network.
+func canned(t *testing.T, body string, edit ...func(map[string]any)) *archtics.Client {
+	t.Helper()
+	c, err := archtics.NewClient(block(edit...), archtics.Deps{
+		Environ: []string{"USHER_VENDOR_API_KEY=" + key}, Zone: newYork(t),
+		Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+		}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func look(t *testing.T, c *archtics.Client, code scanner.Code) (scanner.Ticket, scanner.Found, error) {
+	t.Helper()
+	return c.Find(t.Context(), scanner.Ask{Code: code, Direction: scanner.Entry})
+}
+
+const place = `"event_name":"EVENT01","section_name":"101","row_name":"A","seat_num":7`
+
+// However a look-up is shaped, one whole seat without an obstacle is a good ticket,
+// and whatever is not understood is for a supervisor.
+func TestShapes(t *testing.T) {
+	good := map[string]string{
+		"flat":                    place,
+		"text":                    `"event_name":" EVENT01 ","section_name":101,"row_name":"A","seat_num":"7"`,
+		"other case":              `"Event_Name":"EVENT01","SECTION":"101","Row":"A","Seat":7`,
+		"array":                   `"barcodes":[{` + place + `}]`,
+		"object":                  `"ticket":{` + place + `}`,
+		"array in object":         `"data":{"seats":[{` + place + `}]}`,
+		"arrays in an array":      `"data":[[{` + place + `}]]`,
+		"event around":            `"event_name":"EVENT01","seats":[{"section_name":"101","row_name":"A","seat_num":7}]`,
+		"event beside":            `"event":{"event_name":"EVENT01"},"seat":{"section":"101","row":"A","seat":7}`,
+		"twice the same":          `"seats":[{` + place + `},{"event_name":"event01","section_name":"0101","row_name":"a","seat_num":"007"}]`,
+		"empty status":            place + `,"barcode_status":"","void_ind":null`,
+		"fine status":             place + `,"seat_status_ind":"A","ticket_status":"PB","is_void":"N","valid":"Y","cancelled":0,"active":true,"resale_allowed_ind":"Q"`,
+		"a block of one":          place + `,"num_seats":1,"last_seat":"07"`,
+		"an account":              place + `,"account":{"acct_id":5,"full_name":"Ada Byron"}`,
+		"configured status":       place + `,"barcode_status":"printed at home"`,
+		"an empty list of states": place + `,"status_list":[]`,
+		"an empty neighbour":      place + `,"seats":[{}],"x":[1,2,["y"]]`,
+	}
+	for name, fields := range good {
+		c := canned(t, `{"command1":{"result":0,"sql_code":0,`+fields+`}}`, func(raw map[string]any) { raw["admit_statuses"] = []any{"Printed at home"} })
+		got, found, err := look(t, c, "7217")
+		if err != nil || found != scanner.Listed || got.Status != scanner.StatusValid || got.Seat != "A7" || got.Section != "101" && got.Section != "0101" || !strings.EqualFold(got.Event, event) || got.Code != "7217" {
+			t.Errorf("%s: %v, %v, %+v", name, found, err, got)
+		}
+	}
+	review := map[string]string{
+		"nothing":                   `"x":1`,
+		"no event":                  `"section_name":"101","row_name":"A","seat_num":7`,
+		"no section":                `"event_name":"EVENT01","row_name":"A","seat_num":7`,
+		"no row":                    `"event_name":"EVENT01","section_name":"101","seat_num":7`,
+		"no seat":                   `"event_name":"EVENT01","section_name":"101","row_name":"A"`,
+		"an empty seat":             `"event_name":"EVENT01","section_name":"101","row_name":"A","seat_num":""`,
+		"parts in several places":   `"event_name":"EVENT01","a":{"section_name":"101","row_name":"A"},"b":{"seat_num":7}`,
+		"two seats":                 `"seats":[{` + place + `},{"event_name":"EVENT01","section_name":"101","row_name":"A","seat_num":8}]`,
+		"two events":                `"seats":[{` + place + `},{"event_name":"EVENT02","section_name":"101","row_name":"A","seat_num":7}]`,
+		"a block":                   place + `,"num_seats":2`,
+		"a block by its end":        place + `,"last_seat":9`,
+		"an unknown status":         place + `,"barcode_status":"ZZ"`,
+		"an unknown letter":         place + `,"seat_status_ind":"L"`,
+		"a resold seat":             place + `,"seat_status_ind":"R"`,
+		"a status of another seat":  `"seats":[{` + place + `},{` + place + `,"ticket_status":"XX"}]`,
+		"a status around":           `"status":"odd","seats":[{` + place + `}]`,
+		"a status beside":           `"ticket":{"ticket_status":"odd"},"seat":{` + place + `}`,
+		"a status far beside":       `"a":{"b":{"c":{"ticket_status":"odd"}}},"seat":{` + place + `}`,
+		"a status in a list":        place + `,"statuses":["void"]`,
+		"an unknown validity":       place + `,"valid_until":"2026-11-20"`,
+		"a contradiction":           place + `,"sql_code":100`,
+		"too deep":                  place + `,"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"status":"void"}}}}}}}}}}`,
+		"another result":            place + `,"result":77`,
+		"another result, with text": `"result":77,"error_detail":"barcode 7217 is odd"`,
+	}
+	for name, fields := range review {
+		if !strings.Contains(fields, `"result"`) {
+			fields += `,"result":0`
+		}
+		if !strings.Contains(fields, `"sql_code"`) {
+			fields += `,"sql_code":0`
+		}
+		got, found, err := look(t, canned(t, `{"command1":{`+fields+`}}`), "7217")
+		if err != nil || found != scanner.Damaged || got.Detail == "" || strings.Contains(got.Detail, "7217") {
+			t.Errorf("%s: %v, %v, %+v", name, found, err, got)
+		}
+	}
+}
+
+// What says clearly that a ticket is not good refuses it, wherever it stands.
+func TestObstacles(t *testing.T) {
+	for fields, want := range map[string]scanner.Status{
+		`"barcode_status":"VOID"`:           scanner.StatusVoided,
+		`"status":"Cancelled"`:              scanner.StatusVoided,
+		`"ticket_status":"returned"`:        scanner.StatusVoided,
+		`"status":"Refunded and cancelled"`: scanner.StatusRefunded,
+		`"is_void":"Y"`:                     scanner.StatusVoided,
+		`"void_date":"2026-11-20"`:          scanner.StatusVoided,
+		`"refunded":true`:                   scanner.StatusRefunded,
+		`"returned":1`:                      scanner.StatusVoided,
+		`"reissued":"yes"`:                  scanner.StatusVoided,
+		`"valid":"N"`:                       scanner.StatusBlocked,
+		`"valid":0`:                         scanner.StatusBlocked,
+		`"active":false`:                    scanner.StatusBlocked,
+		`"inactive":"Y"`:                    scanner.StatusBlocked,
+		`"lost":"Y"`:                        scanner.StatusBlocked,
+		`"status":"blocked"`:                scanner.StatusBlocked,
+		`"account":{"status":"inactive"}`:   scanner.StatusBlocked,
+	} {
+		got, found, err := look(t, canned(t, `{"command1":{"result":0,`+place+`,`+fields+`}}`), "7217")
+		if err != nil || found != scanner.Listed || got.Status != want || got.Detail == "" {
+			t.Errorf("%s: %v, %v, %+v", fields, found, err, got)
+		}
+	}
+}
+
+// Missing, wrong and locked are told apart by result, before any seat is looked at.
+func TestFindResults(t *testing.T) {
+	for fields, want := range map[string]struct {
+		found   scanner.Found
+		trouble scanner.Trouble
+	}{
+		`"result":5024`:                         {scanner.Missing, ""},
+		`"result":5024,` + place:                {scanner.Missing, ""},
+		`"result":0,"sql_code":100`:             {scanner.Missing, ""},
+		`"result":10535,"sql_code":100`:         {scanner.Missing, ""},
+		`"result":88,"sql_code":"100"`:          {scanner.Missing, ""},
+		`"result":5011`:                         {scanner.Missing, scanner.Malformed},
+		`"result":0,"SEAT_NUM":8,` + place:      {scanner.Missing, scanner.Nonsense},
+		`"result":5014,"sql_code":100`:          {scanner.Missing, scanner.Malformed},
+		`"result":5020`:                         {scanner.Missing, scanner.Denied},
+		`"result":1,"error_detail":"bad uid x"`: {scanner.Missing, scanner.Denied},
+	} {
+		c := canned(t, `{"command1":{`+fields+`}}`)
+		got, found, err := look(t, c, "7217")
+		call := scanner.CallErrorOf(err)
+		if found != want.found || (err == nil) != (want.trouble == "") || err != nil && (call.Trouble != want.trouble || call.MaybeSent) {
+			t.Errorf("%s: %v, %v, %+v", fields, found, err, got)
+		}
+		if !c.Status().Ready {
+			t.Errorf("%s: one ticket stops all scans", fields)
+		}
+	}
+}
+
+// A card is good for several events: those of this gate count.
+func TestCards(t *testing.T) {
+	body := `{"command1":{"result":0,"seats":[{` + place + `},{"event_name":"EVENT02","section_name":"102","row_name":"B","seat_num":8}]}}`
+	of := func(events ...any) func(map[string]any) { return func(raw map[string]any) { raw["events"] = events } }
+	got, found, err := look(t, canned(t, body, of("event02")), "7217")
+	if err != nil || found != scanner.Listed || got.Seat != "B8" || got.Status != scanner.StatusValid {
+		t.Errorf("%v, %v, %+v", found, err, got)
+	}
+	got, found, err = look(t, canned(t, body, of("EVENT03")), "7217")
+	if err != nil || found != scanner.Listed || got.Status != scanner.StatusElsewhere {
+		t.Errorf("elsewhere: %v, %v, %+v", found, err, got)
+	}
+	if _, found, err = look(t, canned(t, body, of("EVENT01", "EVENT02")), "7217"); err != nil || found != scanner.Damaged {
+		t.Errorf("both are admitted: %v, %v", found, err)
+	}
+	c, err := archtics.NewClient(block(), archtics.Deps{
+		Event: "EVENT01", Environ: []string{"USHER_VENDOR_API_KEY=x"},
+		Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+		}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, found, err = look(t, c, "7217"); err != nil || found != scanner.Listed || got.Seat != "A7" {
+		t.Errorf("gate.event: %v, %v, %+v", found, err, got)
+	}
+}
+
+// Archtics knows barcodes without what a scanner puts before them.
+func TestPrefixes(t *testing.T) {
+	g := newGate(t, archticssim.Options{}, nil)
+	got := g.listed(t, "]C1good00000001")
+	if got.Code != "]C1good00000001" || g.sim.Lookups("good00000001") != 1 || len(g.sim.Requests()) != 1 {
+		t.Errorf("%+v", got)
+	}
+	if _, found, err := g.find(t, "]C1nobody0000"); err != nil || found != scanner.Missing || g.sim.Lookups("nobody0000") != 1 || g.sim.Lookups("]C1nobody0000") != 1 {
+		t.Errorf("%v, %v", found, err)
+	}
+}
