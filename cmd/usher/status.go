@@ -111,7 +111,7 @@ func linkText(l control.LinkStatus, now time.Time, zone *time.Location) string {
 	text := joined(" since ", l.State, dashless(clockTime(l.Since.Time, now, zone)))
 	text = joined(": ", text, l.Reason)
 	if !l.NextProbeAt.IsZero() {
-		text += ", next probe in " + age(l.NextProbeAt.Sub(now))
+		text += fmt.Sprintf(", next probe at %s, in %s", clockTime(l.NextProbeAt.Time, now, zone), age(l.NextProbeAt.Sub(now)))
 	}
 	return text
 }
