@@ -150,12 +150,12 @@ func TestAnEveningAtArchtics(t *testing.T) {
 	var fates []string
 	for _, row := range export(t, b.Rig) {
 		if row.Verdict == string(scanner.Admit) {
-			fates = append(fates, row.Code+" "+row.Fate)
+			fates = append(fates, strings.TrimSpace(row.Code+" "+row.Fate+" "+row.Detail))
 		}
 	}
 	want := []string{
-		archticssim.Generated(0).Barcode + " kept", archticssim.Generated(2).Barcode + " withdrawn",
-		archticssim.Generated(2).Barcode + " kept", "WALK-UP kept",
+		archticssim.Generated(0).Barcode + " kept vendor takes none", archticssim.Generated(2).Barcode + " withdrawn",
+		archticssim.Generated(2).Barcode + " kept vendor takes none", "WALK-UP kept vendor takes none",
 	}
 	if !slices.Equal(fates, want) {
 		t.Errorf("the export tells %q, want %q", fates, want)

@@ -255,6 +255,7 @@ type exported struct {
 	Way     string `json:"direction"`
 	Verdict string `json:"verdict"`
 	Fate    string `json:"fate"`
+	Detail  string `json:"fate_detail"`
 	Kind    string `json:"kind"`
 	By      string `json:"by"`
 	Of      uint64 `json:"of"`

@@ -263,7 +263,11 @@ func exportRow(e scanner.Recorded, truth scanner.Instant) control.ExportRow {
 	if !truth.Trusted || e.True.Trusted && uncertainty(e.True) < uncertainty(truth) {
 		truth = e.True
 	}
-	return control.ExportRow{Record: e.Record, True: truth, SentAs: e.SentAs, Fate: e.Fate, FateAt: e.FateAt, FateBy: e.FateBy, Detail: e.Detail}
+	detail := e.Detail
+	if e.Fate == scanner.FateKept {
+		detail = cmp.Or(detail, "vendor takes none")
+	}
+	return control.ExportRow{Record: e.Record, True: truth, SentAs: e.SentAs, Fate: e.Fate, FateAt: e.FateAt, FateBy: e.FateBy, Detail: detail}
 }
 
 // uncertainty is how uncertain the instant is.
