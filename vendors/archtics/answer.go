@@ -196,7 +196,7 @@ func (a answer) must() error {
 // table decodes command1 into the fields of a public table.
 func (a answer) table(into any) error {
 	if err := json.Unmarshal(a.command, into); err != nil {
-		return wire.Nonsense(a.op, a.http, errors.New("fields of other types than the public table's"))
+		return fault(a.op, scanner.Nonsense, "fields of other types than the public table's")
 	}
 	return nil
 }

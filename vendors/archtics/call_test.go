@@ -290,3 +290,13 @@ func TestTestPolling(t *testing.T) {
 		t.Errorf("%v, %d requests", err, len(g.sim.Requests()))
 	}
 }
+
+// roundTripAfter lets one request through, and answers the second with 500.
+func roundTripAfter(n *int, g *gate) roundTrip {
+	return func(r *http.Request) (*http.Response, error) {
+		if *n++; *n == 2 {
+			return &http.Response{StatusCode: 500, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+		}
+		return g.transport.RoundTrip(r)
+	}
+}

@@ -1,6 +1,7 @@
 package archtics
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"sync"
@@ -120,7 +121,7 @@ func (e *entries) lines(since time.Time) []line {
 	defer e.mu.RUnlock()
 	all := make([]line, 0, len(e.seats))
 	order := slices.SortedFunc(maps.Keys(e.seats), func(a, b placed) int {
-		return slices.Compare([]uint32{a.event, a.section, a.row, a.number}, []uint32{b.event, b.section, b.row, b.number})
+		return cmp.Or(cmp.Compare(a.event, b.event), cmp.Compare(a.section, b.section), cmp.Compare(a.row, b.row), cmp.Compare(a.number, b.number))
 	})
 	for _, p := range order {
 		st := e.seats[p]

@@ -32,12 +32,11 @@ type watch struct {
 	mark time.Time
 	// unsaved is what the disk has not got yet.
 	unsaved []line
-	// stopped is where the quota ended a fetch.
-	stopped struct {
-		call  string
-		since time.Time
-		page  int
-	}
+	// since and page are where the quota ended an incremental fetch, event and eventPage
+	// where it ended one of whole events; zero: it did not.
+	since            time.Time
+	page             int
+	event, eventPage int
 }
 
 func newWatch(c *Client, memory scanner.Memory) *watch {
@@ -98,10 +97,16 @@ func (w *watch) fetch(ctx context.Context) (time.Time, error) {
 	c := w.client
 	now := c.clock.True(c.clock.Now()).At
 	since := now.Add(-c.cfg.AttendanceBack)
-	if !w.mark.IsZero() {
+	switch {
+	case !w.since.IsZero():
+		since = w.since
+	case !w.mark.IsZero():
 		since = w.mark.Add(-overlap)
 	}
-	newest, err := w.pages(ctx, cmdIncremental, since, func(page int) (AttendancePage, error) { return c.AttendanceSince(ctx, since, page) })
+	newest, page, err := w.pages(cmdIncremental, w.page, func(page int) (AttendancePage, error) { return c.AttendanceSince(ctx, since, page) })
+	if w.since, w.page = (time.Time{}), page; page > 0 {
+		w.since = since
+	}
 	if err == nil || !refusedQuestion(err) {
 		return w.next(newest, now), err
 	}
@@ -109,11 +114,13 @@ func (w *watch) fetch(ctx context.Context) (time.Time, error) {
 	if len(events) == 0 {
 		return w.mark, hinted(err, "check vendor.attendance_since with Ticketmaster, or set vendor.events, whose whole attendance is asked for then")
 	}
-	for _, event := range events {
-		if _, err := w.pages(ctx, event, time.Time{}, func(page int) (AttendancePage, error) { return c.Attendance(ctx, event, 0, page) }); err != nil {
+	for ; w.event < len(events); w.event++ {
+		event := events[w.event]
+		if _, w.eventPage, err = w.pages(cmdAttendance, w.eventPage, func(page int) (AttendancePage, error) { return c.Attendance(ctx, event, 0, page) }); err != nil {
 			return w.mark, err
 		}
 	}
+	w.event = 0
 	return w.mark, nil
 }
 
@@ -141,36 +148,32 @@ func (w *watch) next(newest, now time.Time) time.Time {
 	return newest
 }
 
-// pages takes all pages of one question in. How the last one is known is not
-// documented: it is one without rows, or one like the one before.
-func (w *watch) pages(ctx context.Context, call string, since time.Time, ask func(page int) (AttendancePage, error)) (newest time.Time, err error) {
-	first := 0
-	if w.stopped.call == call && w.stopped.since.Equal(since) {
-		first = w.stopped.page
-	}
-	w.stopped.call = ""
+// pages takes all pages of one question in, from one on. How the last one is known
+// is not documented: it is one without rows, or one like the one before. Where the
+// quota ends it, stopped is the page to go on from.
+func (w *watch) pages(op string, from int, ask func(page int) (AttendancePage, error)) (newest time.Time, stopped int, err error) {
 	var last []byte
-	for n := first; n < mostPages; n++ {
+	for n := from; n < mostPages; n++ {
 		page, err := ask(n)
 		if err != nil {
 			if scanner.CallErrorOf(err).Trouble == scanner.Throttled {
-				w.stopped.call, w.stopped.since, w.stopped.page = call, since, n
+				stopped = n
 			}
-			return newest, err
+			return newest, stopped, err
 		}
 		if len(page.rows) == 0 && page.others > 0 {
-			return newest, fault(call, scanner.Nonsense, "usher does not understand the attendance: its rows name no event, section, row and seat")
+			return newest, 0, fault(op, scanner.Nonsense, "usher does not understand the attendance: its rows name no event, section, row and seat")
 		}
 		sum := w.sum(page)
 		if len(page.rows) == 0 || bytes.Equal(sum, last) {
-			return newest, nil
+			return newest, 0, nil
 		}
 		last = sum
 		if at := w.take(page.rows); at.After(newest) {
 			newest = at
 		}
 	}
-	return newest, fault(call, scanner.Nonsense, "the pages of the attendance do not end")
+	return newest, 0, fault(op, scanner.Nonsense, "the pages of the attendance do not end")
 }
 
 // sum tells one page from another.
