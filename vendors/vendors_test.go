@@ -72,6 +72,16 @@ func TestPresenceSaysWhatItMissesOfTheDevice(t *testing.T) {
 	}
 }
 
+func TestArchticsOffersLookUpsAlone(t *testing.T) {
+	got, err := vendors.New("archtics", map[string]any{"uid": "user99", "dsn": "apigee"}, vendors.Deps{Event: "EVENT01"})
+	if err != nil || got.Exits || got.Validator != nil || got.Uploader != nil || got.Lister != nil || got.Finder == nil || got.Watcher == nil || got.Session == nil {
+		t.Errorf("%v, %+v", err, got)
+	}
+	if want := (scanner.Scope{Vendor: "archtics", Account: "apigee", Event: "EVENT01"}); got.Scope != want {
+		t.Errorf("scope %+v", got.Scope)
+	}
+}
+
 func TestEachVendorHasItsOwnMemory(t *testing.T) {
 	var asked []string
 	deps := vendors.Deps{Memory: func(prefix string) scanner.Memory {

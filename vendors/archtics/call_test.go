@@ -220,6 +220,7 @@ func TestPing(t *testing.T) {
 	}
 	for _, body := range []string{
 		`{"command1":{"cmd":"PING","ref":"{ref}","result":"0","system_available":0}}`, `{"header":{"result":"0"},"command1":{"result":0.0}}`,
+		`{"command1":{"result":0,"cpu_load":"3 %"}}`, // what is for people may be of any type
 	} {
 		g.sim.SetAnswer("ping", body)
 		if err := g.client.Probe(t.Context()); err != nil {

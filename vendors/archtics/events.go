@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,6 +23,9 @@ const (
 // detailsPage is how many events are asked for at once: an answer of more than
 // 250 000 bytes is refused, and 500, the document's default, may be more.
 const detailsPage = 100
+
+// mostMinutes is the longest duration of an event that is believed.
+const mostMinutes = 30 * 24 * 60
 
 // EventSearch is the public table of event_search's input; empty fields are left
 // out, and Archtics chooses.
@@ -43,7 +47,7 @@ type EventSearch struct {
 type FoundEvents struct {
 	Events []struct {
 		Name         text     `json:"event_name"`
-		Availability number   `json:"availability"`
+		Availability text     `json:"availability"`
 		Classes      []string `json:"avail_class"`
 	} `json:"events"`
 	HoldClasses []string `json:"hold_classes"`
@@ -75,30 +79,30 @@ func (c *Client) fill(ctx context.Context, base common, command, into any) error
 // Details is the public table of one event; what an event does not have is left out
 // there and empty here. Dates and times are the venue's.
 type Details struct {
-	Name         text   `json:"event_name"`
-	NameInet     text   `json:"event_name_inet"`
-	Description  text   `json:"event_description"`
-	InetText     text   `json:"inet_event_text"`
-	PlanType     text   `json:"plan_type"` // S static plan, N single
-	TotalEvents  number `json:"total_events"`
-	Date         text   `json:"event_date"`
-	Time         text   `json:"event_time"`
-	Performer    text   `json:"performer"`
-	Organization text   `json:"organization"`
-	Venue        text   `json:"venue_name"`
-	Manifest     text   `json:"manifest_name"`
-	Season       text   `json:"season_name"`
-	Category     text   `json:"event_category"` // E event, P parking, O other
-	Minutes      number `json:"event_duration"`
-	URL          text   `json:"url"`
-	MajorCat     text   `json:"major_cat"`
-	MinorCat     text   `json:"minor_cat"`
-	Thumbnail    text   `json:"thumbnail_image_name"`
-	SmallImage   text   `json:"small_image_name"`
-	LargeImage   text   `json:"large_image_name"`
-	Singles      text   `json:"allow_singles"`
-	OnSale       text   `json:"event_onsale_date"`
-	OffSale      text   `json:"event_offsale_date"`
+	Name         text `json:"event_name"`
+	NameInet     text `json:"event_name_inet"`
+	Description  text `json:"event_description"`
+	InetText     text `json:"inet_event_text"`
+	PlanType     text `json:"plan_type"` // S static plan, N single
+	TotalEvents  text `json:"total_events"`
+	Date         text `json:"event_date"`
+	Time         text `json:"event_time"`
+	Performer    text `json:"performer"`
+	Organization text `json:"organization"`
+	Venue        text `json:"venue_name"`
+	Manifest     text `json:"manifest_name"`
+	Season       text `json:"season_name"`
+	Category     text `json:"event_category"` // E event, P parking, O other
+	Minutes      text `json:"event_duration"`
+	URL          text `json:"url"`
+	MajorCat     text `json:"major_cat"`
+	MinorCat     text `json:"minor_cat"`
+	Thumbnail    text `json:"thumbnail_image_name"`
+	SmallImage   text `json:"small_image_name"`
+	LargeImage   text `json:"large_image_name"`
+	Singles      text `json:"allow_singles"`
+	OnSale       text `json:"event_onsale_date"`
+	OffSale      text `json:"event_offsale_date"`
 	InPlan       []struct {
 		Name text `json:"event_name"`
 	} `json:"events_in_plan"`
@@ -204,8 +208,8 @@ func (c *Client) event(d Details) scanner.Event {
 	default:
 		e.StartsAt = scanTime(string(d.Date), string(d.Time), c.zone)
 	}
-	if d.Minutes > 0 && !e.StartsAt.IsZero() {
-		e.EndsAt = e.StartsAt.Add(time.Duration(d.Minutes) * time.Minute)
+	if minutes, err := strconv.Atoi(string(d.Minutes)); err == nil && minutes > 0 && !e.StartsAt.IsZero() {
+		e.EndsAt = e.StartsAt.Add(time.Duration(min(minutes, mostMinutes)) * time.Minute)
 	}
 	if e.AllDay && !e.StartsAt.IsZero() {
 		e.EndsAt = e.StartsAt.AddDate(0, 0, 1)

@@ -31,24 +31,30 @@ type Health struct {
 
 // Ping confirms that the database answers. The error is a [scanner.CallError], as
 // it is of every call here.
-func (c *Client) Ping(ctx context.Context) (Health, error) { return c.ping(ctx, rest) }
-
-func (c *Client) ping(ctx context.Context, u urgency) (Health, error) {
-	base := c.common(cmdPing)
+func (c *Client) Ping(ctx context.Context) (Health, error) {
 	var h Health
-	key, err := c.session.open(cmdPing)
+	a, err := c.ping(ctx, rest)
 	if err != nil {
 		return h, err
 	}
+	return h, a.table(&h)
+}
+
+// ping is all that a probe wants to know: the answer's fields are for people.
+func (c *Client) ping(ctx context.Context, u urgency) (answer, error) {
+	key, err := c.session.open(cmdPing)
+	if err != nil {
+		return answer{}, err
+	}
+	base := c.common(cmdPing)
 	a, err := c.ask(ctx, u, base, pingRequest{base, "test"})
 	if err == nil {
 		err = a.must()
 	}
 	if err != nil {
 		c.session.judge(scanner.CallErrorOf(err), key)
-		return h, err
 	}
-	return h, a.table(&h)
+	return a, err
 }
 
 // TestPolling has Archtics answer only after 10 seconds, so that polling can be
