@@ -153,6 +153,47 @@ func TestStoryOfPresence(t *testing.T) {
 	}
 }
 
+// Archtics' simulator as well: looked up, entered elsewhere, refused by a result.
+func TestStoryOfArchtics(t *testing.T) {
+	base, control := start(t, "-vendor", "archtics", "-tickets", "5")
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	v, err := vendors.New("archtics", map[string]any{
+		"base_url": base, "product": "sth-customer", "uid": "user99", "dsn": "apigee",
+	}, vendors.Deps{Environ: []string{"USHER_VENDOR_API_KEY=demo"}, Transport: transport, Zone: time.UTC})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Session.SignIn(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	find := func(code scanner.Code, want scanner.Status) {
+		t.Helper()
+		got, found, err := v.Finder.Find(t.Context(), scanner.Ask{Code: code})
+		if err != nil || found != scanner.Listed || got.Status != want {
+			t.Errorf("%s: %v, %+v, %v", code, found, got, err)
+		}
+	}
+	find("840000000004", scanner.StatusValid)
+	find("721744537956", scanner.StatusVoided)
+	resp, err := http.Post(control+"/attendance", "application/json", strings.NewReader(`[{"event_name":"EVENT01","section_name":"101","row_name":"A","seat_num":7,"gate":"North"}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if err := v.Watcher.Watch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	find("721744537954", scanner.StatusUsed)
+	do(t, "POST", control+"/result?call=verify_barcode&result=5011&times=1", 204)
+	if _, _, err := v.Finder.Find(t.Context(), scanner.Ask{Code: "721744537955"}); scanner.CallErrorOf(err).Trouble != scanner.Malformed {
+		t.Errorf("%v", err)
+	}
+	if requests := do(t, "GET", control+"/requests", 200); !strings.Contains(requests, `"721744537956":1`) {
+		t.Errorf("requests %s", requests)
+	}
+}
+
 func TestSwitches(t *testing.T) {
 	_, control := start(t)
 	for _, bad := range []string{
