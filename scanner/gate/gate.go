@@ -16,6 +16,13 @@
 // after a red or amber, by the next scan. A late answer goes to whoever was let in
 // meanwhile (standing). TestInDoubt walks the interleavings, TestInDoubtByHand
 // tells the ones that people ask about.
+//
+// # Look-ups
+//
+// A vendor that only looks tickets up (a Finder) changes nothing when asked, so
+// nothing is ever in doubt about it. Its record is judged like a list's, what is
+// admitted is on this disk alone, and from then on this device judges the ticket by
+// itself. An answer that comes too late for its scan decides the next one (searches).
 package gate
 
 import (
