@@ -303,6 +303,40 @@ func TestTheDiskRefusesTheCount(t *testing.T) {
 	}
 }
 
+// What a former boot used is free a day after it was used, once the true time is
+// known, and a day after the boot where it is not.
+func TestAFormerBootsCalls(t *testing.T) {
+	for _, trusted := range []bool{true, false} {
+		clock, disk := newTestClock(), &vendortest.Memory{}
+		q := quotaOf(80, 80, clock, disk)
+		for range 80 {
+			if err := try(t, q, scans); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := q.book.close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		clock.step(20 * time.Hour)
+		clock.boot, clock.up, clock.trusted = 1, 10*time.Minute, false
+		q = quotaOf(80, 80, clock, disk)
+		want := 23*time.Hour + 50*time.Minute
+		if err := try(t, q, scans); err == nil || err.RetryAfter != want {
+			t.Fatalf("%v, want back after %v", err, want)
+		}
+		if clock.trusted = trusted; trusted {
+			want = 4*time.Hour + time.Minute // to the minute, and no earlier
+		}
+		if err := try(t, q, scans); err == nil || err.RetryAfter != want {
+			t.Fatalf("%v, want back after %v", err, want)
+		}
+		clock.step(want)
+		if err := try(t, q, scans); err != nil {
+			t.Errorf("time known %v: %v", trusted, err)
+		}
+	}
+}
+
 // A count that cannot be read is no reason to ask nobody.
 func TestADamagedCount(t *testing.T) {
 	for _, raw := range []string{"{", `{"minutes":[1]}`, `{"boot":"boot 0","minutes":[9223372036854775807,5,9223372036854775807,-5],"before":[-1,5,1]}`, "null"} {
