@@ -118,31 +118,6 @@ func TestALongCallSparesTheQuota(t *testing.T) {
 	}
 }
 
-// What a slow call asks for leaves a part of the quota to scans that have not been
-// asked yet.
-func TestASlowCallLeavesRoomForScans(t *testing.T) {
-	g := newGate(t, archticssim.Options{Now: time.Now}, func(raw map[string]any, _ *archtics.Deps) { raw["calls_per_minute"] = 16 })
-	g.sim.SetDelay("verify_barcode", time.Hour)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	var all sync.WaitGroup
-	for range 2 {
-		all.Go(func() { _, _, _ = g.client.Find(ctx, scanner.Ask{Code: "good00000001"}) })
-	}
-	for g.server.Calls() < 14 {
-		time.Sleep(time.Millisecond)
-	}
-	g.sim.SetDelay("verify_barcode", 0)
-	for range 2 {
-		g.listed(t, "more00000002")
-	}
-	if _, _, err := g.find(t, "more00000002"); scanner.CallErrorOf(err).Trouble != scanner.Throttled || g.server.Calls() != 16 {
-		t.Errorf("%v after %d requests", err, g.server.Calls())
-	}
-	cancel()
-	all.Wait()
-}
-
 // What never left this device is not counted.
 func TestNoNetworkUsesNoQuota(t *testing.T) {
 	g := newGate(t, archticssim.Options{}, func(raw map[string]any, _ *archtics.Deps) { raw["calls_per_minute"] = 5 })

@@ -1,12 +1,14 @@
 package archtics
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -301,6 +303,45 @@ func TestTheDiskRefusesTheCount(t *testing.T) {
 			t.Errorf("%d calls are left after a restart, want 20", n)
 		}
 	}
+}
+
+// What a slow call asks for leaves a part of the quota to scans that have not been
+// asked yet, and waits for its turn as long as its caller does.
+func TestASlowCallLeavesRoomForScans(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clock := newTestClock()
+		c := &Client{quota: quotaOf(16, 5000, clock, nil)}
+		scan := question{common: common{Cmd: "x"}, urgency: scans}
+		ask := func(n int) (time.Duration, error) {
+			began := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+			defer cancel()
+			err := c.allowed(ctx, scan, n)
+			return time.Since(began), err
+		}
+		for n := range 14 {
+			if took, err := ask(1 + n%soon); err != nil || took != 0 {
+				t.Fatalf("%v after %v", err, took)
+			}
+		}
+		took, err := ask(soon + 1)
+		if call := scanner.CallErrorOf(err); took != 10*time.Minute || call.Trouble != scanner.Silent || call.MaybeSent || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v after %v", err, took)
+		}
+		if took, err := ask(soon); err != nil || took != 0 {
+			t.Errorf("an early poll: %v after %v", err, took)
+		}
+		if took, err := ask(1); err != nil || took != 0 {
+			t.Errorf("a new scan: %v after %v", err, took)
+		}
+		if took, err := ask(1); scanner.CallErrorOf(err).Trouble != scanner.Throttled || took != 0 {
+			t.Errorf("one too many: %v after %v", err, took)
+		}
+		time.AfterFunc(30*time.Second, func() { clock.step(time.Minute) })
+		if took, err := ask(soon + 1); err != nil || took != time.Minute {
+			t.Errorf("its turn: %v after %v", err, took)
+		}
+	})
 }
 
 // What a former boot used is free a day after it was used, once the true time is
