@@ -19,6 +19,8 @@ type urgency int
 const (
 	// scans are what the quota is for, and what a person asks for.
 	scans urgency = iota
+	// probing finds out whether scans can be asked again.
+	probing
 	// attendance keeps double entries out.
 	attendance
 	// rest is all that has time.
@@ -79,6 +81,8 @@ func newQuota(cfg Config, clock scanner.Clock, memory scanner.Memory, log *slog.
 // kept is what an urgency leaves of each limit to those above it.
 func (q *quota) kept(u urgency) (minute, day int) {
 	switch u {
+	case probing:
+		return q.minute / 4, 0 // what is left of a day is no use to a link that is off
 	case attendance:
 		return q.minute / 8, q.day / 20
 	case rest:
@@ -133,7 +137,7 @@ func (q *quota) useful() int { return max(q.minute/4, 1) }
 
 // over says that a limit is reached.
 func (u urgency) over(limit int, span string) string {
-	if u == scans {
+	if u <= probing {
 		return fmt.Sprintf("quota: %d calls a %s are used up", limit, span)
 	}
 	return fmt.Sprintf("quota: what is left of %d calls a %s is kept for scans", limit, span)

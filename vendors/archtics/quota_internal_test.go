@@ -118,6 +118,7 @@ func TestNeverMoreThanTheQuota(t *testing.T) {
 					_ = take(scans)
 				}
 			},
+			"probe":      func(t *rapid.T) { _ = take(probing) },
 			"attendance": func(t *rapid.T) { _ = take(attendance) },
 			"rest":       func(t *rapid.T) { _ = take(rest) },
 			"seconds": func(t *rapid.T) {
@@ -213,7 +214,7 @@ func TestPriorities(t *testing.T) {
 	// When it says so, the link's probe gets through, and a good number of scans.
 	err := try(t, q, scans)
 	clock.step(err.RetryAfter)
-	if err := try(t, q, rest); err != nil {
+	if err := try(t, q, probing); err != nil {
 		t.Errorf("the probe: %v", err)
 	}
 	if n, _ := taken(scans); n < 20 {
@@ -226,6 +227,14 @@ func TestTheDayIsUsedUp(t *testing.T) {
 	clock := newTestClock()
 	q := quotaOf(80, 200, clock, nil)
 	for i := range 200 {
+		if i == 190 {
+			for u, free := range map[urgency]bool{rest: false, attendance: false, probing: true} {
+				if err := try(t, q, u); (err == nil) != free {
+					t.Errorf("urgency %d: %v", u, err)
+				}
+			}
+			q.give()
+		}
 		if err := try(t, q, scans); err != nil {
 			t.Fatalf("%d: %v", i, err)
 		}
@@ -245,6 +254,9 @@ func TestTheDayIsUsedUp(t *testing.T) {
 		t.Error("it returns before it said")
 	}
 	clock.step(time.Second)
+	if err := try(t, q, probing); err != nil {
+		t.Errorf("the probe: %v", err)
+	}
 	if err := try(t, q, scans); err != nil {
 		t.Errorf("%v", err)
 	}

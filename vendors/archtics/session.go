@@ -79,7 +79,7 @@ func (s *session) well() {
 }
 
 // Probe is a ping.
-func (c *Client) Probe(ctx context.Context) error { return c.probe(ctx, rest) }
+func (c *Client) Probe(ctx context.Context) error { return c.probe(ctx, probing) }
 
 // SignIn is a ping as well, whatever was refused before: Archtics has no sign-in.
 func (c *Client) SignIn(ctx context.Context) error {
