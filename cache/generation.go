@@ -19,8 +19,9 @@ import (
 	"usher/scanner"
 )
 
-// schema is the version of the file's layout. A newer one counts as no list.
-const schema = 1
+// schema is the version of the file's layout: 2 has records of version 2 too. A newer
+// one counts as no list.
+const schema = 2
 
 // readerCount is how many look-ups may read one generation at the same moment.
 // Further ones wait for a look-up to end, which takes microseconds.

@@ -58,7 +58,7 @@ func TestRecordsComeBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := scanner.Ticket{
 			Code: scanner.Code(text.Draw(t, "code")), ID: text.Draw(t, "id"), Name: text.Draw(t, "name"), Order: text.Draw(t, "order"),
-			Section: text.Draw(t, "section"), Seat: text.Draw(t, "seat"), Event: text.Draw(t, "event"), Series: text.Draw(t, "series"),
+			Section: text.Draw(t, "section"), SectionID: text.Draw(t, "section id"), Seat: text.Draw(t, "seat"), Event: text.Draw(t, "event"), Series: text.Draw(t, "series"),
 			Client: text.Draw(t, "client"), Status: scanner.Status(text.Draw(t, "status")), UsedGate: text.Draw(t, "gate"), Detail: text.Draw(t, "detail"),
 			ValidFrom: moment.Draw(t, "from"), ValidUntil: moment.Draw(t, "until"), EventEnds: moment.Draw(t, "ends"), UsedAt: moment.Draw(t, "used"),
 		}
@@ -79,8 +79,31 @@ func TestRecordsComeBack(t *testing.T) {
 	})
 }
 
+// TestAnOlderRecordIsRead: what the version before wrote is still a list, and what a
+// record's version cannot hold is damage.
+func TestAnOlderRecordIsRead(t *testing.T) {
+	const fields = "\x81\x84\x04\x02T1\x05valid\x04\x07" // the code, the status and UsedAt
+	got, err := decodeTicket("\x01" + fields)
+	want := scanner.Ticket{Code: "T1", Status: scanner.StatusValid, UsedAt: time.Unix(2, 7).UTC()}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	for name, record := range map[string]string{
+		"a version to come": "\x03" + fields, "no version": "\x00" + fields, "a later field in version 1": "\x01\x80\x80\x08\x01A",
+		"a field that version 2 has not": "\x02\x80\x80\x10\x01A",
+	} {
+		if got, err := decodeTicket(record); err == nil {
+			t.Errorf("%s: read as %+v", name, got)
+		}
+	}
+	if got, err := decodeTicket("\x02\x80\x80\x08\x01A"); err != nil || got.SectionID != "A" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func FuzzDecodeTicket(f *testing.F) {
 	f.Add(appendTicket(nil, &scanner.Ticket{Code: "1", Name: "Anna", ValidFrom: time.Unix(1, 2)}))
+	f.Add(appendTicket(nil, &scanner.Ticket{Code: "1", SectionID: "7", UsedAt: time.Unix(1, 2)}))
 	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		ticket, err := decodeTicket(string(data))
@@ -175,8 +198,8 @@ func TestAFullDisk(t *testing.T) {
 
 func TestForeignIdentities(t *testing.T) {
 	for want, change := range map[string]func(id identity, b *bbolt.Bucket) error{
-		"written by a newer usher (schema 2, this one knows 1)": func(id identity, b *bbolt.Bucket) error {
-			id.Schema = 2
+		"written by a newer usher (schema 3, this one knows 2)": func(id identity, b *bbolt.Bucket) error {
+			id.Schema = schema + 1
 			value, err := id.encode()
 			if err != nil {
 				return err

@@ -263,7 +263,7 @@ func exportRow(e scanner.Recorded, truth scanner.Instant) control.ExportRow {
 	if !truth.Trusted || e.True.Trusted && uncertainty(e.True) < uncertainty(truth) {
 		truth = e.True
 	}
-	return control.ExportRow{Record: e.Record, True: truth, SentAs: e.SentAs, Fate: e.Fate, FateAt: e.FateAt, FateBy: e.FateBy, Detail: e.Detail}
+	return control.ExportRow{Record: e.Record, True: truth, SentAs: e.SentAs, VendorAt: e.VendorAt, Fate: e.Fate, FateAt: e.FateAt, FateBy: e.FateBy, Detail: e.Detail}
 }
 
 // uncertainty is how uncertain the instant is.

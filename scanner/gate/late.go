@@ -81,7 +81,7 @@ func (g *Gate) explain(ctx context.Context, c *call, r reply) error {
 		return nil // it may have been this one, for ever
 	case r.err == nil && r.Verdict == scanner.Admit:
 		st.held = true
-		return g.Journal.Confirm(ctx, st.outcome.Seq)
+		return g.Journal.Confirm(ctx, st.outcome.Seq, r.VendorAt)
 	case st.held || st.told:
 		return nil // it speaks of our own entry, or says nothing new
 	}
@@ -95,7 +95,7 @@ func (g *Gate) explain(ctx context.Context, c *call, r reply) error {
 	case st.said == nil:
 		return nil
 	case st.said.Reason == again(c.attempt.Direction) && g.ours(c.cfg, *st.said, st.open):
-		return g.Journal.Confirm(ctx, st.outcome.Seq)
+		return g.Journal.Confirm(ctx, st.outcome.Seq, st.said.VendorAt)
 	}
 	st.told = true
 	return g.conflict(ctx, st.outcome.Record, *st.said)

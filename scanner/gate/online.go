@@ -195,7 +195,7 @@ func (s *scan) confirmed(ctx context.Context, a scanner.Answer, mark scanner.Mar
 	out, err := retried(func() (scanner.Outcome, error) {
 		d := s.passed(mark)
 		c.Record = s.record(d, s.info(a))
-		c.Record.Fate = scanner.FateConfirmed
+		c.Record.Fate, c.Record.VendorAt = scanner.FateConfirmed, a.VendorAt
 		c.Record.TicketID, c.Record.Upload = s.ticket.ID, s.ticket.Vendor
 		if a.TicketID != "" {
 			c.Record.TicketID = a.TicketID
