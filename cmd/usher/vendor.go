@@ -29,8 +29,10 @@ type parley struct {
 // vendorDeps is what a vendor gets of the house; without a house (a
 // configuration being checked) it gets nothing but the environment.
 func (d *usherd) vendorDeps(cfg *configs.Config) vendors.Deps {
+	device := vendorDevice(cfg)
+	device.ID = d.identity.ID
 	return vendors.Deps{
-		Event: cfg.Gate.Event, Device: vendorDevice(cfg), Version: version(), Clock: d.clock, Memory: d.journal.Memory, Environ: os.Environ(),
+		Event: cfg.Gate.Event, Device: device, Version: version(), Clock: d.clock, Memory: d.journal.Memory, Environ: os.Environ(),
 		Time:    d.clock.CertificateTime,
 		Observe: func(o wire.Observation) { d.clock.Observe(o.Date, o.Sent, o.Received) },
 		Log:     d.log,

@@ -7,7 +7,9 @@
 //
 // The first is for vendor.base_url. AudienceView's has the user gate7@example.org,
 // password demo, client 284, performance 49182; Presence's the key demo, venue
-// KovZpZAFF17J, and uploads go to /ticket/upload/{direction}. The second switches
+// KovZpZAFF17J, and uploads go to /ticket/upload/{direction}; TickeTing's the key demo
+// (user gate7, password demo), event 16993717817996, and the admission tokens A0F9GG8D
+// (all sections) and FR0NT001 (Front Stage). The second switches
 // the network's faults, and stays there when the first is switched off; while the
 // first is up, it serves /_sim/ as well:
 //
@@ -37,6 +39,7 @@ import (
 
 	"usher/vendors/audienceview/audienceviewsim"
 	"usher/vendors/presence/presencesim"
+	"usher/vendors/ticketing/ticketingsim"
 	"usher/vendors/vendortest/faults"
 )
 
@@ -70,6 +73,11 @@ func simulators() map[string]func(count int) simulator {
 			sim := presencesim.New(presencesim.Options{})
 			sim.Demo(count)
 			return simulator{sim, presencesim.CallName, presencesim.Base, sim.Control()}
+		},
+		"ticketing": func(count int) simulator {
+			sim := ticketingsim.New(ticketingsim.Options{})
+			sim.Demo(count)
+			return simulator{sim, ticketingsim.CallName, ticketingsim.Base, sim.Control()}
 		},
 	}
 }
