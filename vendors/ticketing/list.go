@@ -231,7 +231,7 @@ func (l *list) take(t listedTicket, others bool) (fresh bool, err error) {
 	l.seen[hash] = l.reading
 	fresh = !had || before != l.reading
 	ticket := t.ticket()
-	if had || others && slices.Contains(l.grant.Sections, ticket.SectionID) {
+	if had || others && (ticket.SectionID == "" || slices.Contains(l.grant.Sections, ticket.SectionID)) {
 		return fresh, nil
 	}
 	l.given++
