@@ -173,7 +173,7 @@ func id(into *string) func(any) error {
 		}
 		s = strings.TrimSpace(s)
 		if !ok || strings.Trim(s, "0123456789") != "" || len(s) > 19 {
-			return fmt.Errorf("%v is not a number of TickeTing, such as 16993717817996", value)
+			return errors.New("is not a number of TickeTing, such as 16993717817996")
 		}
 		if s != "" && s != "0" {
 			*into = s
@@ -186,7 +186,7 @@ func count(into *int, most int) func(any) error {
 	return func(value any) error {
 		n, err := strconv.Atoi(fmt.Sprint(value))
 		if err != nil || n < 1 || n > most {
-			return fmt.Errorf("%v is not a number from 1 to %d", value, most)
+			return fmt.Errorf("is not a number from 1 to %d", most)
 		}
 		*into = n
 		return nil
