@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("USHER_TEST_BUILD_FOR_EVER"); dir != "" {
 		buildForEver(dir)
 	}
+	if dir := os.Getenv("USHER_TEST_AMEND_FOR_EVER"); dir != "" {
+		amendForEver(dir)
+	}
 	goleak.VerifyTestMain(m)
 }
 
