@@ -67,7 +67,7 @@ func (d *usherd) newParley(cfg *configs.Config, v scanner.Vendor) parley {
 	}
 	if v.Lister != nil {
 		p.lists = refresh.NewLists(refresh.ListOptions{
-			Lister: v.Lister, Scope: v.Scope, Store: listStore{d.tickets}, Clock: d.clock,
+			Lister: v.Lister, Changes: v.Changes, Scope: v.Scope, Store: listStore{d.tickets}, Clock: d.clock,
 			Online: p.link.Reachable, Every: cfg.Offline.Refresh, Log: d.log.With("room", "refresh"),
 		})
 	}
@@ -176,7 +176,7 @@ func (h *house) vendorProblems(live *setup) []string {
 }
 
 // sync does with the vendor now what is otherwise done in its time.
-func (h *house) syncVendor(ctx context.Context, live *setup, result *control.SyncResult) {
+func (h *house) syncVendor(ctx context.Context, live *setup, what control.SyncRequest, result *control.SyncResult) {
 	note := func(err error) {
 		if err != nil {
 			result.Problems = append(result.Problems, err.Error())
@@ -193,7 +193,11 @@ func (h *house) syncVendor(ctx context.Context, live *setup, result *control.Syn
 		result.Uploaded = counts.Taken
 		note(err)
 	}
-	if h.parley.lists != nil {
-		note(h.parley.lists.Now(ctx, nil))
+	switch lists := h.parley.lists; {
+	case lists == nil:
+	case what.Whole:
+		note(lists.Whole(ctx, nil))
+	default:
+		note(lists.Now(ctx, nil))
 	}
 }
