@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"usher/scanner"
 )
@@ -95,10 +96,18 @@ func (g *Gate) explain(ctx context.Context, c *call, r reply) error {
 	case st.said == nil:
 		return nil
 	case st.said.Reason == again(c.attempt.Direction) && g.ours(c.cfg, *st.said, st.open):
-		return g.Journal.Confirm(ctx, st.outcome.Seq, st.said.VendorAt)
+		return g.Journal.Confirm(ctx, st.outcome.Seq, since(*st.said))
 	}
 	st.told = true
 	return g.conflict(ctx, st.outcome.Record, *st.said)
+}
+
+// since is the vendor's time of an entry that it speaks of and that is our own.
+func since(a scanner.Answer) time.Time {
+	if a.VendorAt.IsZero() {
+		return a.FirstEnteredAt
+	}
+	return a.VendorAt
 }
 
 // conflict keeps and shows that the vendor refused what was admitted here. The

@@ -166,6 +166,7 @@ func (s *scan) lost(ctx context.Context, a scanner.Answer, mark scanner.Mark, ma
 		s.gate.end(ctx, open...)
 		return s.decline(scanner.Decision{Verdict: scanner.Review, Reason: a.Reason}, s.info(a))
 	}
+	a.VendorAt = since(a)
 	return s.confirmed(ctx, a, mark, may[0], open, &standing{open: may, said: &a})
 }
 

@@ -40,6 +40,16 @@ func TestTheVendorsTimeIsKept(t *testing.T) {
 	late := d.want(d.scan("lane-2", "BBB222"), scanner.Admit, scanner.OK) // patience ran out
 	v.answers <- stamped
 	d.settled()
+	// The vendor speaks of our own entry, whose answer got lost.
+	doubt(t, d, v)
+	d.clock.pass(time.Minute)
+	ours := entered
+	ours.FirstEnteredAt = d.clock.True(d.clock.Now()).At.Add(-time.Minute)
+	v.answers <- ours
+	found := d.want(d.scan("lane-2", "WALKUP-1"), scanner.Admit, scanner.OK)
+	if e, err := d.journal.Entry(found.Seq); err != nil || !e.VendorAt.Equal(ours.FirstEnteredAt) {
+		t.Errorf("found again: at %v, %v; want %v", e.VendorAt, err, ours.FirstEnteredAt)
+	}
 	for name, seq := range map[string]uint64{"in time": inTime.Seq, "late": late.Seq} {
 		if e, err := d.journal.Entry(seq); err != nil || !e.VendorAt.Equal(at) || e.Fate != scanner.FateConfirmed {
 			t.Errorf("%s: %s at %v, %v; want confirmed at %v", name, e.Fate, e.VendorAt, err, at)
