@@ -137,7 +137,7 @@ func (b *base) refused(got wire.Answer, call *scanner.CallError, hidden ...strin
 	out.MaybeSent = false
 	words, ok := said(got)
 	why := call.Err
-	if text := shown(words, append(hidden, b.client.cfg.Username)...); text != "" {
+	if text := shown(words, append(hidden, b.hidden()...)...); text != "" {
 		why = fmt.Errorf("%w: %s", call.Err, text)
 	}
 	const again = "; it is tried again in 5 minutes, or at once by `usher tickets refresh`"
@@ -152,6 +152,12 @@ func (b *base) refused(got wire.Answer, call *scanner.CallError, hidden ...strin
 		out.Trouble, out.Err = scanner.Denied, fmt.Errorf("TickeTing knows no such user (%w): correct vendor.username"+again, why)
 	}
 	return &out
+}
+
+// hidden is what no text may repeat.
+func (b *base) hidden() []string {
+	secret, _ := b.secret()
+	return []string{b.client.cfg.Username, b.client.cfg.Token, b.current(), secret}
 }
 
 // look asks whether the session still lives (GET /sessions/active); one that does

@@ -121,7 +121,7 @@ func (c *Config) check(faults map[string]error) {
 		add("admission_token_file", "there is vendor.admission_token as well: give one of the two")
 	case c.Token != "" && !tokenShaped(c.Token):
 		add("admission_token", "is not 8 characters of A to Z and 0 to 9, such as those that `usher tokens issue` prints")
-	case c.Token == "" && c.Event == "":
+	case c.Token == "" && c.Event == "" && faults["admission_token"] == nil:
 		add("event", "missing: the number of the event, the last part of its address at TickeTing; it may be left out beside vendor.admission_token only")
 	}
 	if c.ListWith != listAuto && c.ListWith != listToken {

@@ -203,16 +203,18 @@ func (l *list) others(ctx context.Context, owned int) error {
 		p.records = 1 // one ticket tells how many there are
 		reply, end, err := p.fetch(ctx, 1)
 		if err != nil || end || int(*reply.Total) <= owned {
-			return c.ownAlone(err)
+			return c.ownAlone(p, err)
 		}
 		p.records = c.cfg.Records
 	}
-	return c.ownAlone(l.whole(ctx, p, true))
+	return c.ownAlone(p, l.whole(ctx, p, true))
 }
 
-// ownAlone takes it that the base key lists no tickets.
-func (c *Client) ownAlone(err error) error {
-	if call := scanner.CallErrorOf(err); err != nil && (call.Trouble == scanner.Denied || call.Trouble == scanner.Malformed) {
+// ownAlone is the end of such a list: where the vendor itself says that the base key
+// may not list tickets, that is none.
+func (c *Client) ownAlone(p *pages[listedTicket], err error) error {
+	call := scanner.CallErrorOf(err)
+	if _, word := said(p.last); err != nil && word && (call.Trouble == scanner.Denied || call.Trouble == scanner.Malformed) {
 		c.log.Debug("the tickets of other sections cannot be listed", "err", err)
 		return nil
 	}

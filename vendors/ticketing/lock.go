@@ -8,8 +8,10 @@ import (
 )
 
 const (
-	// denyTime is how long what was refused is not tried again by itself.
-	denyTime = 5 * time.Minute
+	// passwordTime is how long a refused password is not tried again by itself, keyTime
+	// how long a refused key or token is not: those lock no account.
+	passwordTime = 5 * time.Minute
+	keyTime      = time.Minute
 	// vainTime is how long a call that a fresh key did not help gets no other.
 	vainTime = 5 * time.Minute
 )
@@ -18,6 +20,7 @@ const (
 // safe for concurrent use.
 type lock struct {
 	clock scanner.Clock
+	lasts time.Duration
 
 	mu     sync.Mutex // guards what follows
 	secret string
@@ -41,7 +44,7 @@ func (l *lock) barred(secret string) *scanner.CallError {
 	if l.why == nil || l.secret != secret {
 		return nil
 	}
-	if passed, known := now.Since(l.at); !known || passed >= denyTime {
+	if passed, known := now.Since(l.at); !known || passed >= l.lasts {
 		return nil
 	}
 	return l.why

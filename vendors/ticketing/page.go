@@ -37,6 +37,8 @@ type pages[T any] struct {
 	// total is the list's, as last told; at is the vendor's time of the first page.
 	total int
 	at    time.Time
+	// last is the newest answer.
+	last wire.Answer
 }
 
 // each gives every entry of one reading, some of them perhaps twice.
@@ -86,15 +88,15 @@ func (p *pages[T]) fetch(ctx context.Context, page int) (reply listReply[T], end
 	for name, values := range p.query {
 		query[name] = values
 	}
-	var got wire.Answer
 	err = p.once(ctx, func(key string) error {
 		ctx, cancel := context.WithTimeout(ctx, pageTime)
 		defer cancel()
 		reply = listReply[T]{}
 		var err error
-		got, err = p.client.call(ctx, key, wire.Call{Op: p.op, Method: http.MethodGet, Path: p.path, Query: query, Limit: maxPage}, &reply)
+		p.last, err = p.client.call(ctx, key, wire.Call{Op: p.op, Method: http.MethodGet, Path: p.path, Query: query, Limit: maxPage}, &reply)
 		return err
 	})
+	got := p.last
 	if err != nil {
 		if resourceMissing(got) && (page > 1 || p.filtered) {
 			if page == 1 {

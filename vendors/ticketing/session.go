@@ -232,7 +232,7 @@ func (c *Client) granted(got wire.Answer, reply exchangeReply, code string) (*gr
 
 // refused says what to do about a token that was not exchanged.
 func (s *session) refused(got wire.Answer, call *scanner.CallError) error {
-	const again = "; it is tried again in 5 minutes, or at once by `usher tickets refresh`"
+	const again = "; it is tried again in a minute, or at once by `usher tickets refresh`"
 	words, ok := said(got)
 	switch {
 	case call.Op != opExchange, call.Status == http.StatusPreconditionFailed:

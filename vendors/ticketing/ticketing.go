@@ -179,9 +179,9 @@ func NewClient(raw map[string]any, deps Deps) (*Client, error) {
 		client: c, turn: make(chan struct{}, 1),
 		apiKey: secret("api_key", cfg.APIKeyFile), password: secret("password", cfg.PasswordFile),
 	}
-	c.base.lock.clock, c.base.vain.clock = clock, clock
+	c.base.lock.clock, c.base.lock.lasts, c.base.vain.clock = clock, passwordTime, clock
 	c.session = &session{client: c, memory: deps.Memory, token: secret("admission_token", cfg.TokenFile)}
-	c.session.lock.clock, c.session.vain.clock = clock, clock
+	c.session.lock.clock, c.session.lock.lasts, c.session.vain.clock = clock, keyTime, clock
 	return c, nil
 }
 

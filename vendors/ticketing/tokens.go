@@ -44,7 +44,7 @@ func (c *Client) IssueToken(ctx context.Context, sections []string) (scanner.Adm
 	var reply tokenReply
 	got, err := c.based(ctx, wire.Call{Op: opIssue, Method: http.MethodPost, Path: "/events/" + event.ID + "/tokens", Body: body}, &reply)
 	if err != nil {
-		return scanner.AdmissionToken{}, tokenTrouble(got, err)
+		return scanner.AdmissionToken{}, c.tokenTrouble(got, err)
 	}
 	t, err := reply.token(opIssue, got, event)
 	if err == nil {
@@ -110,7 +110,7 @@ func (c *Client) Tokens(ctx context.Context, global *bool) ([]scanner.AdmissionT
 		return nil
 	})
 	if err != nil {
-		return nil, tokenTrouble(wire.Answer{}, err)
+		return nil, c.tokenTrouble(p.last, err)
 	}
 	slices.SortStableFunc(list, func(a, b scanner.AdmissionToken) int {
 		switch {
@@ -139,7 +139,7 @@ func (c *Client) Token(ctx context.Context, id string) (scanner.AdmissionToken, 
 		if resourceMissing(got) {
 			return scanner.AdmissionToken{}, fmt.Errorf("%w: event %s has no token %s; `usher tokens list` shows them", scanner.ErrUnknown, event.ID, id)
 		}
-		return scanner.AdmissionToken{}, tokenTrouble(got, err)
+		return scanner.AdmissionToken{}, c.tokenTrouble(got, err)
 	}
 	t, err := reply.token(opToken, got, event)
 	if err == nil && t.ID != id {
@@ -183,10 +183,11 @@ func (r tokenReply) token(op string, got wire.Answer, event scanner.Event) (scan
 
 // tokenTrouble says what to do about a refused call for tokens, with the vendor's
 // own words.
-func tokenTrouble(got wire.Answer, err error) error {
+func (c *Client) tokenTrouble(got wire.Answer, err error) error {
 	call := *scanner.CallErrorOf(err)
-	if words, ok := said(got); ok && shown(words) != "" {
-		call.Err = fmt.Errorf("%w: %s", call.Err, shown(words))
+	words, _ := said(got)
+	if text := shown(words, c.base.hidden()...); text != "" {
+		call.Err = fmt.Errorf("%w: %s", call.Err, text)
 	}
 	if keyRefused(err) {
 		call.Err = fmt.Errorf("TickeTing refuses this key or user the event's admission tokens (%w): it must be of the event's host", call.Err)

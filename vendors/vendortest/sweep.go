@@ -44,6 +44,8 @@ type Site struct {
 	// Blind: the answer to an upload names none of its codes, so that nobody can see
 	// there what a network that changes bytes made of them.
 	Blind bool
+	// Endless: the vendor tells no end of a session, so that one that is ready is good.
+	Endless bool
 	// Calls are more calls to sweep, by the vendor's names for them.
 	Calls map[string]func(ctx context.Context, v scanner.Vendor) error
 }
@@ -343,7 +345,7 @@ func (l *line) ready(kept bool) error {
 // signedIn tells whether the session is good as far as the client knows.
 func (l *line) signedIn() bool {
 	st := l.vendor.Session.Status()
-	return !st.SessionExpiresAt.IsZero() || l.vendor.Registers && st.Ready && st.Problem == ""
+	return !st.SessionExpiresAt.IsZero() || (l.vendor.Registers || l.site.Endless) && st.Ready && st.Problem == ""
 }
 
 // honest holds an error against the truth: whether the vendor recorded anything,
