@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"net/http"
 	"slices"
 	"strings"
@@ -126,23 +127,49 @@ func (c *call) exchange() {
 	c.write(http.StatusOK, map[string]any{"key": key, "event": s.eventURI(), "sections": s.uris(s.tokens[at])})
 }
 
-// sectionBody is a section as tickets and admissions show it.
-func (s *Sim) sectionBody(id string) any {
+// shownSection is a section as tickets and admissions show it.
+type shownSection struct {
+	Self        string `json:"self"`
+	Name        string `json:"name"`
+	Description string `json:"description"`
+}
+
+func (s *Sim) sectionBody(id string) *shownSection {
 	for _, section := range s.sections {
 		if section.ID == id {
-			return map[string]any{"self": s.sectionURI(id), "name": section.Name, "description": section.Description}
+			return &shownSection{s.sectionURI(id), section.Name, section.Description}
 		}
 	}
 	return nil
 }
 
-// ownerBody is a ticket's holder.
-func ownerBody(t Ticket) map[string]any {
-	number := "AG-" + strings.ToUpper(hash("owner", t.First, t.Last)[:8])
-	return map[string]any{
-		"self": "/accounts/" + number, "number": number, "username": strings.ToLower(t.First + "." + t.Last), "email": strings.ToLower(t.First) + "@example.org",
-		"firstName": t.First, "lastName": t.Last,
+// shownOwner is a ticket's holder.
+type shownOwner struct {
+	Self     string `json:"self"`
+	Number   string `json:"number"`
+	Username string `json:"username"`
+	Email    string `json:"email"`
+	First    string `json:"firstName"`
+	Last     string `json:"lastName"`
+}
+
+func ownerBody(t Ticket) shownOwner {
+	sum := fnv.New32a()
+	_, _ = sum.Write([]byte(t.First + "\x00" + t.Last))
+	number := fmt.Sprintf("AG-%08X", sum.Sum32())
+	return shownOwner{
+		"/accounts/" + number, number, strings.ToLower(t.First + "." + t.Last), strings.ToLower(t.First) + "@example.org", t.First, t.Last,
 	}
+}
+
+// shownTicket is a ticket as the list shows it.
+type shownTicket struct {
+	Serial   string        `json:"serial"`
+	Status   string        `json:"status"`
+	Section  *shownSection `json:"section"`
+	Owner    shownOwner    `json:"owner"`
+	Issued   string        `json:"issued"`
+	Redeemed string        `json:"redeemed"`
 }
 
 func (s *Sim) ticketBody(t Ticket) any {
@@ -154,9 +181,7 @@ func (s *Sim) ticketBody(t Ticket) any {
 	if issued.IsZero() {
 		issued = s.start.AddDate(-1, 0, 0)
 	}
-	return map[string]any{
-		"serial": t.Serial, "status": t.Status, "section": s.sectionBody(t.Section), "owner": ownerBody(t), "issued": stamp(issued), "redeemed": redeemed,
-	}
+	return shownTicket{t.Serial, t.Status, s.sectionBody(t.Section), ownerBody(t), stamp(issued), redeemed}
 }
 
 // listTickets is GET /events/{event}/tickets.
@@ -259,7 +284,7 @@ func (c *call) listAdmissions() {
 		patron := q.Get("patron")
 		if (q.Get("redeemer") == "" || q.Get("redeemer") == a.Redeemer) && (q.Get("device") == "" || q.Get("device") == a.Device) &&
 			(q.Get("ticket") == "" || q.Get("ticket") == a.Ticket) && (q.Get("section") == "" || last(q.Get("section")) == a.Section) &&
-			(patron == "" || patron == owner["username"] || last(patron) == owner["number"]) {
+			(patron == "" || patron == owner.Username || last(patron) == owner.Number) {
 			list = append(list, a)
 		}
 	}
