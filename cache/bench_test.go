@@ -104,6 +104,36 @@ func BenchmarkCommitBesideLoad(b *testing.B) {
 	}
 }
 
+// BenchmarkAmend changes 500 of many tickets. It reports the highest anonymous memory
+// of the process while it runs, in MiB.
+func BenchmarkAmend(b *testing.B) {
+	for _, n := range []int{200_000, million} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			s := open(b, b.TempDir())
+			defer s.Close()
+			load(b, s, n)
+			cursor := ""
+			for round := 0; b.Loop(); round++ {
+				var changes []scanner.Ticket
+				for i := range 500 {
+					ticket := used(i * (n / 500))
+					ticket.UsedGate = strconv.Itoa(round)
+					changes = append(changes, ticket)
+				}
+				next := strconv.Itoa(round)
+				peak := watchAnon(b, func() {
+					meta := &cache.Meta{Scope: scope, Cursor: []byte(next)}
+					if err := s.Amend(context.Background(), []byte(cursor), meta, rows(changes...), nil); err != nil || meta.Kept {
+						b.Error(meta.Kept, err)
+					}
+				})
+				b.ReportMetric(peak, "anon-peak-MiB")
+				cursor = next
+			}
+		})
+	}
+}
+
 func at(sorted []time.Duration, q float64) time.Duration {
 	return sorted[int(float64(len(sorted)-1)*q)]
 }

@@ -36,6 +36,11 @@ type Meta struct {
 	// ticket twice is one ticket, and two different ones are one of status
 	// scanner.StatusTwice.
 	Repeats bool
+	// KeepSame asks for nothing to be written where the list there has the same
+	// source and says the same, in whatever order. Kept tells that it was so: the list
+	// there stays, with its cursor.
+	KeepSame bool
+	Kept     bool
 }
 
 // Feed hands the tickets of a list to add, in any order, each with the place it
@@ -53,6 +58,11 @@ type Feed func(add func(t scanner.Ticket, place string) error) error
 //
 // Two builds never run at once: the second waits.
 func (s *Store) Build(ctx context.Context, meta *Meta, feed func(add func(t scanner.Ticket, place string) error) error, progress func(n int)) error {
+	return s.alone(ctx, func() error { return s.build(ctx, meta, feed, progress) })
+}
+
+// alone does the work of a build: one at a time, on a thread of low priority.
+func (s *Store) alone(ctx context.Context, work func() error) error {
 	select {
 	case s.building <- struct{}{}:
 	case <-ctx.Done():
@@ -72,7 +82,7 @@ func (s *Store) Build(ctx context.Context, meta *Meta, feed func(add func(t scan
 		// low priority along.
 		runtime.LockOSThread()
 		lowerPriority()
-		err = s.build(ctx, meta, feed, progress)
+		err = work()
 	}()
 	err := <-done
 	if err != nil {
@@ -104,29 +114,27 @@ func (s *Store) build(ctx context.Context, meta *Meta, feed Feed, progress func(
 	if err != nil {
 		return err
 	}
-	sorted, err := newSorter(s.path(sortName), s.room)
+	in, err := s.takeIn(ctx, meta.Scope, records, feed, progress)
 	if err != nil {
-		return s.explain(err)
+		return err
 	}
-	defer sorted.close()
-	in := &intake{ended: ctx.Err, store: s, sorter: sorted, indexer: s.key.Indexer(meta.Scope), records: records, progress: progress}
-	if err := feed(in.add); err != nil {
-		return s.explain(err)
+	defer in.sorter.close()
+	id.describe(meta)
+	id.Sum = in.sum[:]
+	if g := s.current.Load(); meta.KeepSame && g != nil && g.says(&id) {
+		meta.Kept = true
+		return nil
 	}
-	if in.err != nil { // feed swallowed it
-		return s.explain(in.err)
-	}
-	if progress != nil {
-		progress(in.count)
-	}
-	id.Count, id.Complete, id.GeneratedAt, id.Checked = in.count, meta.Complete, meta.GeneratedAt, meta.Checked
-	id.Source, id.Cursor = meta.Source, meta.Cursor
-	twice, err := writeGeneration(ctx, s.path(nextName), &id, records, meta.Repeats, sorted)
+	var twice repeats
+	source := distinctRows(in.sorter, records, meta.Repeats, &twice)
+	err = writeGeneration(ctx, s.path(nextName), &id, source, func() error {
+		id.Distinct = twice == repeats{}
+		return nil
+	})
 	if err != nil {
 		return errors.Join(s.explain(err), remove(s.path(nextName)))
 	}
-	g, err := s.publish()
-	if err != nil {
+	if err := s.publish(); err != nil {
 		return errors.Join(s.explain(err), remove(s.path(nextName)))
 	}
 	log := s.log.With("tickets", id.Count, "took", time.Since(started).Round(time.Millisecond))
@@ -135,23 +143,39 @@ func (s *Store) build(ctx context.Context, meta *Meta, feed Feed, progress func(
 	} else {
 		log.Info("ticket list replaced")
 	}
-	if g != nil {
-		if err := g.close(); err != nil {
-			s.log.Warn("old ticket list not closed", "error", err)
-		}
-	}
 	return nil
 }
 
-// publish makes the next file the list, and gives back the generation that it
-// replaced.
-func (s *Store) publish() (*generation, error) {
+// takeIn gathers what feed gives; the sorter is the caller's to close, unless there
+// is an error.
+func (s *Store) takeIn(ctx context.Context, scope scanner.Scope, records cipher.AEAD, feed Feed, progress func(int)) (*intake, error) {
+	sorted, err := newSorter(s.path(sortName), s.room)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	in := &intake{ended: ctx.Err, store: s, sorter: sorted, indexer: s.key.Indexer(scope), records: records, progress: progress}
+	err = feed(in.add)
+	if err == nil {
+		err = in.err // feed swallowed it
+	}
+	if err != nil {
+		return nil, errors.Join(s.explain(err), sorted.close())
+	}
+	if progress != nil {
+		progress(in.count)
+	}
+	return in, nil
+}
+
+// publish makes the next file the list, and closes the generation that it
+// replaces.
+func (s *Store) publish() error {
 	next, err := openGeneration(s.path(nextName), s.key)
 	if err != nil {
-		return nil, fmt.Errorf("the list just written cannot be read back (is the storage failing?): %w", err)
+		return fmt.Errorf("the list just written cannot be read back (is the storage failing?): %w", err)
 	}
 	if err := s.rename(); err != nil {
-		return nil, errors.Join(err, next.close())
+		return errors.Join(err, next.close())
 	}
 	old := s.current.Swap(next)
 	s.mu.Lock()
@@ -162,7 +186,12 @@ func (s *Store) publish() (*generation, error) {
 	if err := syncDir(s.dir); err != nil {
 		s.log.Warn("state directory not synced", "error", err)
 	}
-	return old, nil
+	if old != nil {
+		if err := old.close(); err != nil {
+			s.log.Warn("old ticket list not closed", "error", err)
+		}
+	}
+	return nil
 }
 
 // rename gives the next file the list's name. A directory that somebody put there
@@ -190,6 +219,7 @@ type intake struct {
 	records  cipher.AEAD
 	progress func(int)
 	count    int
+	sum      sum
 	plain    []byte
 	sealed   []byte
 	err      error
@@ -234,6 +264,7 @@ func (in *intake) take(t scanner.Ticket, place string) error {
 	if len(in.plain) > maxRecord {
 		return fmt.Errorf("%s: ticket %s has %d bytes, more than %d; shorten its texts", place, t.Code.Mask(), len(in.plain), maxRecord)
 	}
+	in.sum.add(in.plain)
 	in.sealed = in.records.Seal(in.sealed[:0], nil, in.plain, index[:])
 	in.count++
 	return in.sorter.add(index[:], place, in.sealed)

@@ -4,9 +4,11 @@
 // A list as last downloaded or imported is a generation: one bbolt file that is
 // written once, swapped in by a rename, and from then on only read. A refresh
 // builds the next generation beside it; look-ups read the old one meanwhile,
-// never a half, and wait for nothing. tickets.db can be thrown away: whatever is
-// wrong with it (damaged, empty, another key, a newer schema), the list counts as
-// absent, the fault is shown, and the next refresh puts a good one in its place.
+// never a half, and wait for nothing. A few changes of a list make the next
+// generation too: a copy of the present one with the changes in their places.
+// tickets.db can be thrown away: whatever is wrong with it (damaged, empty, another
+// key, a newer schema), the list counts as absent, the fault is shown, and the next
+// refresh puts a good one in its place.
 //
 // On disk, a ticket is found under HMAC-SHA256(device key, scope and code); its
 // record is sealed with AES-256-GCM under a key of the generation's own, with
@@ -23,6 +25,9 @@
 //	look-ups never see half a list, nor wait        TestLookupsGoOnWhileListsChange
 //	a refused, failed or killed build changes
 //	nothing                                         TestAFailedBuildChangesNothing, TestAFullDisk, TestKilledBuilds
+//	any lists and changes make the list that they
+//	should, whatever fails between                  TestAnyListsAndChanges, TestAFailedAmendmentChangesNothing, TestKilledAmendments
+//	changes never vouch for what is damaged         TestAmendingADamagedList
 //	one wrong byte never makes a wrong verdict      TestEveryFlipIsNoticed, TestEveryFlipAtTheStart, TestAbsenceIsProved
 //	a file cut off, emptied, foreign or newer
 //	counts as no list                               TestCutOffAtAnyLength, TestUnusableFilesCountAsAbsent, TestForeignIdentities

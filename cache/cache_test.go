@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("USHER_TEST_BUILD_FOR_EVER"); dir != "" {
 		buildForEver(dir)
 	}
+	if dir := os.Getenv("USHER_TEST_AMEND_FOR_EVER"); dir != "" {
+		amendForEver(dir)
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -69,7 +72,7 @@ func files(t *testing.T, dir string) []string {
 
 func TestAListComesBackWhole(t *testing.T) {
 	full := scanner.Ticket{
-		Code: "]x\x1dÄ", ID: "1", Name: "Änni Müller", Order: "R1", Section: "A", Seat: "1", Event: "e", Series: "s", Client: "c",
+		Code: "]x\x1dÄ", ID: "1", Name: "Änni Müller", Order: "R1", Section: "A", SectionID: "7", Seat: "1", Event: "e", Series: "s", Client: "c",
 		ValidFrom: time.Date(2026, 11, 21, 18, 0, 0, 1, time.UTC), ValidUntil: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
 		EventEnds: time.Date(2026, 11, 21, 23, 0, 0, 0, time.UTC), Status: scanner.StatusUsed,
 		UsedAt: time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC), UsedGate: "Gate 1", Detail: "blocked by box office", Vendor: json.RawMessage(`{"id":7}`),

@@ -19,8 +19,9 @@ import (
 	"usher/scanner"
 )
 
-// schema is the version of the file's layout. A newer one counts as no list.
-const schema = 1
+// schema is the version of the file's layout: 2 has records of version 2 too. A newer
+// one counts as no list.
+const schema = 2
 
 // readerCount is how many look-ups may read one generation at the same moment.
 // Further ones wait for a look-up to end, which takes microseconds.
@@ -47,6 +48,16 @@ type identity struct {
 	Count       int           `json:"count"`
 	Source      string        `json:"source"`
 	Cursor      []byte        `json:"cursor,omitempty"`
+	// Sum is the sum of the hashes of all rows that the list was made of; nil: it is
+	// not known. Distinct says that they were its records, each once.
+	Sum      []byte `json:"sum,omitempty"`
+	Distinct bool   `json:"distinct,omitempty"`
+}
+
+// describe takes over what the caller says of the list.
+func (id *identity) describe(meta *Meta) {
+	id.Complete, id.GeneratedAt, id.Checked = meta.Complete, meta.GeneratedAt, meta.Checked
+	id.Source, id.Cursor = meta.Source, meta.Cursor
 }
 
 func (id identity) encode() ([]byte, error) {
@@ -188,6 +199,12 @@ func (g *generation) identify(tx *bbolt.Tx, key *seal.Key) (cipher.AEAD, error) 
 	g.id = id
 	g.checked.Store(&id.Checked)
 	return key.Records(id.Salt)
+}
+
+// says tells whether the generation is what another list would be.
+func (g *generation) says(other *identity) bool {
+	return !g.hurt.Load() && g.id.Schema == other.Schema && g.id.Scope == other.Scope && g.id.Complete == other.Complete &&
+		g.id.Source == other.Source && g.id.Sum != nil && bytes.Equal(g.id.Sum, other.Sum)
 }
 
 // take lends a reader; it is false when the generation is being closed.

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -58,7 +57,7 @@ func TestRecordsComeBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := scanner.Ticket{
 			Code: scanner.Code(text.Draw(t, "code")), ID: text.Draw(t, "id"), Name: text.Draw(t, "name"), Order: text.Draw(t, "order"),
-			Section: text.Draw(t, "section"), Seat: text.Draw(t, "seat"), Event: text.Draw(t, "event"), Series: text.Draw(t, "series"),
+			Section: text.Draw(t, "section"), SectionID: text.Draw(t, "section id"), Seat: text.Draw(t, "seat"), Event: text.Draw(t, "event"), Series: text.Draw(t, "series"),
 			Client: text.Draw(t, "client"), Status: scanner.Status(text.Draw(t, "status")), UsedGate: text.Draw(t, "gate"), Detail: text.Draw(t, "detail"),
 			ValidFrom: moment.Draw(t, "from"), ValidUntil: moment.Draw(t, "until"), EventEnds: moment.Draw(t, "ends"), UsedAt: moment.Draw(t, "used"),
 		}
@@ -79,8 +78,31 @@ func TestRecordsComeBack(t *testing.T) {
 	})
 }
 
+// TestAnOlderRecordIsRead: what the version before wrote is still a list, and what a
+// record's version cannot hold is damage.
+func TestAnOlderRecordIsRead(t *testing.T) {
+	const fields = "\x81\x84\x04\x02T1\x05valid\x04\x07" // the code, the status and UsedAt
+	got, err := decodeTicket("\x01" + fields)
+	want := scanner.Ticket{Code: "T1", Status: scanner.StatusValid, UsedAt: time.Unix(2, 7).UTC()}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	for name, record := range map[string]string{
+		"a version to come": "\x03" + fields, "no version": "\x00" + fields, "a later field in version 1": "\x01\x80\x80\x08\x01A",
+		"a field that version 2 has not": "\x02\x80\x80\x10\x01A",
+	} {
+		if got, err := decodeTicket(record); err == nil {
+			t.Errorf("%s: read as %+v", name, got)
+		}
+	}
+	if got, err := decodeTicket("\x02\x80\x80\x08\x01A"); err != nil || got.SectionID != "A" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func FuzzDecodeTicket(f *testing.F) {
 	f.Add(appendTicket(nil, &scanner.Ticket{Code: "1", Name: "Anna", ValidFrom: time.Unix(1, 2)}))
+	f.Add(appendTicket(nil, &scanner.Ticket{Code: "1", SectionID: "7", UsedAt: time.Unix(1, 2)}))
 	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		ticket, err := decodeTicket(string(data))
@@ -171,12 +193,44 @@ func TestAFullDisk(t *testing.T) {
 	if err := s.Build(t.Context(), &Meta{Scope: scope}, tickets(1001), nil); err != nil {
 		t.Errorf("with room again: %v", err)
 	}
+	// A few changes need the room of the whole list.
+	filler := filepath.Join(dir, "filler")
+	if err := s.Build(t.Context(), &Meta{Scope: scope, Cursor: []byte("1")}, tickets(7000), nil); err != nil {
+		t.Fatal(err)
+	}
+	free, err := freeSpace(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := func(add func(scanner.Ticket, string) error) error {
+		return add(scanner.Ticket{Code: "new", Status: "valid"}, "1")
+	}
+	s.reserve = free - (300 << 10)
+	if err := s.Amend(t.Context(), []byte("1"), &Meta{Scope: scope, Cursor: []byte("2")}, change, nil); err == nil || !strings.Contains(err.Error(), "kept for scans") {
+		t.Errorf("changes that would take the scans' room: %v", err)
+	}
+	s.reserve = -1 << 60
+	if err := os.WriteFile(filler, make([]byte, free-(300<<10)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Amend(t.Context(), []byte("1"), &Meta{Scope: scope, Cursor: []byte("2")}, change, nil); err == nil || !strings.Contains(err.Error(), "is full") {
+		t.Errorf("changes on a full disk: %v", err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 2 || s.List(scope).Count != 7000 || s.Damaged(scope) {
+		t.Errorf("left behind: %v; %d tickets", left, s.List(scope).Count)
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Amend(t.Context(), []byte("1"), &Meta{Scope: scope, Cursor: []byte("2")}, change, nil); err != nil || s.List(scope).Count != 7001 {
+		t.Errorf("changes with room again: %v", err)
+	}
 }
 
 func TestForeignIdentities(t *testing.T) {
 	for want, change := range map[string]func(id identity, b *bbolt.Bucket) error{
-		"written by a newer usher (schema 2, this one knows 1)": func(id identity, b *bbolt.Bucket) error {
-			id.Schema = 2
+		"written by a newer usher (schema 3, this one knows 2)": func(id identity, b *bbolt.Bucket) error {
+			id.Schema = schema + 1
 			value, err := id.encode()
 			if err != nil {
 				return err
@@ -254,39 +308,53 @@ func TestFold(t *testing.T) {
 
 func TestMemoryIsBounded(t *testing.T) {
 	s := openStore(t, t.TempDir())
-	const rows = 120_000
-	var peak uint64
-	// The collector follows closely, so that the peak is what is held and not what
-	// a busy machine has not collected yet.
-	defer debug.SetGCPercent(debug.SetGCPercent(20))
-	padding := strings.Repeat("x", 400) // some 60 MB of records
-	feed := func(add func(scanner.Ticket, string) error) error {
-		for i := range rows {
-			if err := add(scanner.Ticket{Code: scanner.Code(fmt.Sprintf("%012d", i)), Detail: padding, Status: "valid"}, "list"); err != nil {
+	meta := &Meta{Scope: scanner.Scope{Vendor: "v"}}
+	for _, c := range []struct {
+		name string
+		work func() error
+	}{
+		{"a list", func() error { return s.Build(t.Context(), meta, padded(120_000, 1, "valid"), nil) }},
+		{"changes", func() error { return s.Amend(t.Context(), nil, meta, padded(120_000, 240, "used"), nil) }},
+	} {
+		if peak := peakHeap(t, c.work); peak > 48<<20 {
+			t.Errorf("%s: peak of %d MiB of heap for a list of 60 MB", c.name, peak>>20)
+		}
+	}
+}
+
+// padded gives every so manyth of n tickets, some 500 bytes each.
+func padded(n, every int, status scanner.Status) Feed {
+	padding := strings.Repeat("x", 400)
+	return func(add func(scanner.Ticket, string) error) error {
+		for i := 0; i < n; i += every {
+			ticket := scanner.Ticket{Code: scanner.Code(fmt.Sprintf("%012d", i)), Detail: padding + fmt.Sprint(every), Status: status}
+			if err := add(ticket, "list"); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	ctx, cancel := context.WithCancel(t.Context())
+}
+
+// peakHeap is the most heap in use while the work is done, in bytes.
+func peakHeap(t *testing.T, work func() error) uint64 {
+	t.Helper()
+	// The collector follows closely, so that the peak is what is held and not what
+	// a busy machine has not collected yet.
+	defer debug.SetGCPercent(debug.SetGCPercent(20))
 	done := make(chan error, 1)
-	go func() {
-		done <- s.Build(ctx, &Meta{Scope: scanner.Scope{Vendor: "v"}}, feed, nil)
-		cancel()
-	}()
-	for ctx.Err() == nil {
+	go func() { done <- work() }()
+	for peak := uint64(0); ; {
 		peak = max(peak, heapInUse())
 		select {
-		case <-ctx.Done():
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("peak %d MiB", peak>>20)
+			return peak
 		case <-time.After(20 * time.Millisecond):
 		}
-	}
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("peak %d MiB", peak>>20)
-	if peak > 48<<20 {
-		t.Errorf("peak of %d MiB of heap for a list of 60 MB", peak>>20)
 	}
 }
 

@@ -133,7 +133,8 @@ type Upload struct {
 
 // Offline says how to decide without the vendor.
 type Offline struct {
-	// Refresh is how often the vendor's list is fetched. 0: every 30 minutes.
+	// Refresh is how often the vendor's whole list is fetched. 0: every 30 minutes. What
+	// changed of it, where the vendor tells, is fetched every 5.
 	Refresh time.Duration `mapstructure:"refresh"`
 	// StaleAfter is how long a list counts as fresh. 0: the vendor's own.
 	StaleAfter time.Duration `mapstructure:"stale_after"`

@@ -1,6 +1,7 @@
 package scanner
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -43,6 +44,10 @@ type Rule struct {
 	// Sections the gate admits to; empty: any. A record without a section is
 	// none of them.
 	Sections []string
+	// SectionIDs are the vendor's ids of the sections that it lets this device admit
+	// to; empty: any. Of a record without such an id nothing is known, and it is not
+	// refused for it.
+	SectionIDs []string
 }
 
 // ListState is what the list is worth at the moment of a decision.
@@ -211,7 +216,7 @@ func (f Facts) Elsewhere() (Decision, bool) {
 		return because(WrongSeries), true
 	case elsewhere(f.Rule.Event, t.Event), t.Status == StatusElsewhere:
 		return because(WrongEvent), true
-	case !f.Rule.admitsSection(t.Section):
+	case !f.Rule.admitsSection(t):
 		return because(WrongSection), true
 	}
 	return Decision{}, false
@@ -223,16 +228,11 @@ func elsewhere(want, have string) bool {
 
 func same(a, b string) bool { return strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b)) }
 
-func (r Rule) admitsSection(section string) bool {
-	if len(r.Sections) == 0 {
-		return true
+func (r Rule) admitsSection(t Ticket) bool {
+	if len(r.SectionIDs) > 0 && t.SectionID != "" && !slices.Contains(r.SectionIDs, t.SectionID) {
+		return false
 	}
-	for _, s := range r.Sections {
-		if same(s, section) {
-			return true
-		}
-	}
-	return false
+	return len(r.Sections) == 0 || slices.ContainsFunc(r.Sections, func(s string) bool { return same(s, t.Section) })
 }
 
 // decideByRule applies the gate rule to the ticket's state.

@@ -12,6 +12,9 @@ type Recorded struct {
 	// SentAs is the scan's time as the vendor was last told it; zero where it is
 	// certain that it was never told.
 	SentAs time.Time
+	// VendorAt is the time that the vendor gave the movement by its own clock, as it
+	// decided or took it; zero: it never said.
+	VendorAt time.Time
 	// Detail is the vendor's own words on it, FateAt when its fate last changed
 	// or it last left, FateBy the person behind that; all zero where nothing did.
 	Detail string
@@ -34,6 +37,9 @@ type Settlement struct {
 	// it: it stays, and its latest sending does not count. That of a parked one
 	// does not either. Once no sending counts, the time it was sent as is free.
 	To Fate
+	// VendorAt is the time that the vendor gave it by its own clock; zero: it does not
+	// say.
+	VendorAt time.Time
 	// Detail is the vendor's own words.
 	Detail string
 }

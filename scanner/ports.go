@@ -1,6 +1,9 @@
 package scanner
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Clock gives the moments of scans. Implementations are safe for concurrent
 // use and never block.
@@ -36,9 +39,10 @@ type Journal interface {
 	// CloseAttempt ends an attempt outside a Change. One that is gone is no error.
 	AdmitAttempt(ctx context.Context, id uint64) error
 	CloseAttempt(ctx context.Context, id uint64) error
-	// Confirm ends a pending or kept movement that the vendor turned out to hold;
-	// one that is neither any more is no error.
-	Confirm(ctx context.Context, seq uint64) error
+	// Confirm ends a pending or kept movement that the vendor turned out to hold, since
+	// vendorAt by its own clock (zero: it does not say); one that is neither any more is
+	// no error.
+	Confirm(ctx context.Context, seq uint64, vendorAt time.Time) error
 	// NeverSent takes the doubt off a pending movement: no call for it has reached
 	// the vendor. One that is no longer pending is no error.
 	NeverSent(ctx context.Context, seq uint64) error

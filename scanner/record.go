@@ -112,6 +112,9 @@ type Record struct {
 
 	FirstEnteredAt   time.Time `json:"first_entered_at,omitzero"`
 	FirstEnteredGate string    `json:"first_entered_gate,omitempty"`
+	// VendorAt is the time that the vendor gave the movement by its own clock, where
+	// it decided it and says so.
+	VendorAt time.Time `json:"vendor_at,omitzero"`
 	// OpensAt and ClosedAt are the window behind TooEarly, TooLate and ClockDoubt,
 	// Detail a vendor's own words behind Restricted: what Message says, for a screen
 	// in another language.

@@ -15,8 +15,9 @@ type AdmissionToken struct {
 type TokenIssuer interface {
 	// IssueToken makes one for the sections, each by its id or its exact name.
 	IssueToken(ctx context.Context, sections []string) (AdmissionToken, error)
-	// Tokens gives all of the configured event, the global one first.
-	Tokens(ctx context.Context) ([]AdmissionToken, error)
+	// Tokens gives those of the configured event, the global one first. global, where
+	// it is not nil, gives that one alone, or all but that.
+	Tokens(ctx context.Context, global *bool) ([]AdmissionToken, error)
 	// Token gives one by its id. Errors: ErrUnknown.
 	Token(ctx context.Context, id string) (AdmissionToken, error)
 }

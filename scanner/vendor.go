@@ -183,9 +183,12 @@ type Lister interface {
 
 // Changes gives what changed of a list since it was fetched.
 type Changes interface {
-	// Changes streams the tickets that are new or differ since the cursor, as List
-	// does, and gives where the next delta goes on. ErrCursor: the vendor, or what is
-	// asked of it, is not what the cursor was made for, and only a whole list will do.
+	// Changes streams the tickets that are new or differ since the cursor, each whole
+	// and as List does, and gives where the next delta goes on. Deltas may overlap: where
+	// nothing differs from the list that is here, the cursor before stays in use. A page
+	// of another Source than the list's, or without a Cursor, counts as ErrCursor: the
+	// vendor, or what is asked of it, is not what the cursor was made for, and only a
+	// whole list will do.
 	Changes(ctx context.Context, cursor []byte, add func(t Ticket, place string) error) (ListPage, error)
 }
 

@@ -16,6 +16,7 @@ import (
 	"usher/vendors/audienceview"
 	"usher/vendors/manifest"
 	"usher/vendors/presence"
+	"usher/vendors/ticketing"
 	"usher/vendors/wire"
 )
 
@@ -53,8 +54,18 @@ type Deps struct {
 // Device is what a vendor may be told of this device: the configuration's, else
 // the hardware's own.
 type Device struct {
+	// ID is usher's own for it; empty where nobody scans.
+	ID                 string
 	Name, GateName     string
 	MAC, Serial, Model string
+}
+
+func (d Device) presence() presence.Device {
+	return presence.Device{Name: d.Name, GateName: d.GateName, MAC: d.MAC, Serial: d.Serial, Model: d.Model}
+}
+
+func (d Device) ticketing() ticketing.Device {
+	return ticketing.Device{ID: d.ID, Name: d.Name, GateName: d.GateName}
 }
 
 func (d Deps) memory(name string) scanner.Memory {
@@ -89,8 +100,14 @@ func known() map[string]func(raw map[string]any, deps Deps) (scanner.Vendor, err
 		},
 		presence.Name: func(raw map[string]any, deps Deps) (scanner.Vendor, error) {
 			return presence.New(raw, presence.Deps{
-				Version: deps.Version, Device: presence.Device(deps.Device), Clock: deps.Clock, Memory: deps.memory(presence.Name), Environ: deps.Environ,
+				Version: deps.Version, Device: deps.Device.presence(), Clock: deps.Clock, Memory: deps.memory(presence.Name), Environ: deps.Environ,
 				Transport: deps.Transport, Time: deps.Time, Observe: deps.Observe, Log: deps.log(presence.Name),
+			})
+		},
+		ticketing.Name: func(raw map[string]any, deps Deps) (scanner.Vendor, error) {
+			return ticketing.New(raw, ticketing.Deps{
+				Version: deps.Version, Device: deps.Device.ticketing(), Clock: deps.Clock, Memory: deps.memory(ticketing.Name), Environ: deps.Environ,
+				Transport: deps.Transport, Time: deps.Time, Observe: deps.Observe, Log: deps.log(ticketing.Name),
 			})
 		},
 		manifest.Name: func(raw map[string]any, deps Deps) (scanner.Vendor, error) { return manifest.New(raw, deps.Event) },

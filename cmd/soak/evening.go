@@ -60,7 +60,7 @@ func (w *world) evening(ctx context.Context) (*books, error) {
 		}
 		within, cancel := context.WithTimeout(ctx, asks)
 		defer cancel()
-		_, _ = w.rig.Client.Sync(within) // a person tries: a refused sign-in waits for one
+		_, _ = w.rig.Client.Sync(within, control.SyncRequest{}) // a person tries: a refused sign-in waits for one
 		return false
 	}
 	if err := w.until(ctx, "online and well", well); err != nil {

@@ -165,7 +165,7 @@ func (w *world) ask(ctx context.Context, r *rand.Rand) error {
 
 func (w *world) sync(ctx context.Context, _ *rand.Rand) error {
 	defer w.ledger.begin("act: sync")()
-	_, err := w.rig.Client.Sync(ctx)
+	_, err := w.rig.Client.Sync(ctx, control.SyncRequest{})
 	return err
 }
 

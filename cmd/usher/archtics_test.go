@@ -120,7 +120,7 @@ func TestAnEveningAtArchtics(t *testing.T) {
 
 	// It enters elsewhere, and the next look at the attendance tells.
 	b.attend(1)
-	if out, err := b.Client.Sync(t.Context()); err != nil || len(out.Problems) > 0 {
+	if out, err := b.Client.Sync(t.Context(), control.SyncRequest{}); err != nil || len(out.Problems) > 0 {
 		t.Errorf("sync: %+v, %v", out, err)
 	}
 	b.scan("lane-1", 1, scanner.AlreadyEntered, scanner.Online)

@@ -16,6 +16,7 @@ var credstores = []string{"/etc/credstore", "/run/credstore"}
 func withCredentials(environ, stores []string) []string {
 	for _, c := range []struct{ file, variable string }{
 		{"usher.password", "USHER_VENDOR_PASSWORD"}, {"usher.api_key", "USHER_VENDOR_API_KEY"},
+		{"usher.admission_token", "USHER_VENDOR_ADMISSION_TOKEN"},
 	} {
 		if given(environ, c.variable) || given(environ, "CREDENTIALS_DIRECTORY") {
 			continue

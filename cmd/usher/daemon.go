@@ -303,6 +303,10 @@ func (s listStore) Build(ctx context.Context, meta *refresh.Meta, feed func(func
 	return s.Store.Build(ctx, (*cache.Meta)(meta), feed, progress)
 }
 
+func (s listStore) Amend(ctx context.Context, cursor []byte, meta *refresh.Meta, feed func(func(scanner.Ticket, string) error) error, progress func(int)) error {
+	return s.Store.Amend(ctx, cursor, (*cache.Meta)(meta), feed, progress)
+}
+
 func (s *setup) refreshPrint() string { return s.lists.Key() + "|" + s.cfg.Offline.Manifest }
 
 // superviseLanes gives every scanner its supervisor, the running one where its

@@ -20,7 +20,8 @@ func (a *app) exportCommand() *cobra.Command {
 		Use:   "export",
 		Short: "Write every scan in history, with whole codes",
 		Long: `Write every scan in history: refused ones too, whole codes, raw and corrected
-times, and what became of each.
+times, and what became of each. sent_as is the time that the vendor was told,
+vendor_at the one that the vendor itself gave the scan, by its own clock.
 
 With --state-dir the files of a device that is not running are read, a copied
 directory for example; nothing in it is changed.

@@ -143,7 +143,7 @@ func (h *fakeHouse) Import(_ context.Context, name string, manifest io.Reader) (
 	return control.ImportResult{Tickets: strings.Count(string(text), "\n") - 1}, nil
 }
 
-func (h *fakeHouse) Sync(context.Context) (control.SyncResult, error) {
+func (h *fakeHouse) Sync(context.Context, control.SyncRequest) (control.SyncResult, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	result := control.SyncResult{Tickets: 12345, Uploaded: 4, Pending: 0}

@@ -396,6 +396,7 @@ func inspectVendor(ctx context.Context, f *findings, cfg *configs.Config, runnin
 	} else {
 		f.add("vendor", gradeOK, "%s: signed in, %s", cfg.Vendor.Name, took.Round(time.Millisecond))
 	}
+	inspectSections(ctx, f, cfg, vendor)
 	if expires := vendor.Session.Status().PasswordExpiresAt; !expires.IsZero() && time.Until(expires) < passwordWarning {
 		f.add("vendor", gradeWarn, "the password expires on %s: change it before", expires.Format("2 Jan 2006"))
 	}

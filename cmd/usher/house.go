@@ -181,10 +181,10 @@ func (h *house) Import(ctx context.Context, name string, body io.Reader) (contro
 }
 
 // Sync does now what is otherwise done in its time.
-func (h *house) Sync(ctx context.Context) (control.SyncResult, error) {
+func (h *house) Sync(ctx context.Context, what control.SyncRequest) (control.SyncResult, error) {
 	live := h.live.Load()
 	result := control.SyncResult{Problems: []string{}}
-	h.syncVendor(ctx, live, &result)
+	h.syncVendor(ctx, live, what, &result)
 	if err := live.refresh.Now(ctx); err != nil {
 		result.Problems = append(result.Problems, err.Error())
 	}
@@ -267,7 +267,7 @@ func exportRow(e scanner.Recorded, truth scanner.Instant) control.ExportRow {
 	if e.Fate == scanner.FateKept {
 		detail = cmp.Or(detail, "vendor takes none")
 	}
-	return control.ExportRow{Record: e.Record, True: truth, SentAs: e.SentAs, Fate: e.Fate, FateAt: e.FateAt, FateBy: e.FateBy, Detail: detail}
+	return control.ExportRow{Record: e.Record, True: truth, SentAs: e.SentAs, VendorAt: e.VendorAt, Fate: e.Fate, FateAt: e.FateAt, FateBy: e.FateBy, Detail: detail}
 }
 
 // uncertainty is how uncertain the instant is.

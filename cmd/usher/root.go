@@ -84,7 +84,7 @@ func (a *app) root() *cobra.Command {
 		a.statusCommand(), a.watchCommand(),
 		a.scanCommand(), a.admitCommand(), a.undoCommand(),
 		a.outboxCommand(), a.parkedCommand(),
-		a.ticketsCommand(), a.eventsCommand(), a.exportCommand(),
+		a.ticketsCommand(), a.eventsCommand(), a.tokensCommand(), a.exportCommand(),
 		a.reloadCommand(), a.versionCommand(),
 	)
 	return root

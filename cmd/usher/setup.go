@@ -125,6 +125,7 @@ func gateConfig(cfg *configs.Config, vendor scanner.Vendor, origin scanner.Origi
 		StaleAfter: staleAfter(cfg, vendor.Lister != nil),
 		Venue:      venue,
 		Uploads:    vendor.Uploader != nil,
+		Sections:   vendor.Sections,
 		Freeze:     vendor.Freeze,
 		Validator:  vendor.Validator,
 		Finder:     vendor.Finder,

@@ -39,7 +39,7 @@ func (a *app) ticketsCommand() *cobra.Command {
 func (a *app) refreshCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "refresh",
-		Short: "Sign in, upload and fetch the list now",
+		Short: "Sign in, upload and fetch the whole list now",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client := a.client()
@@ -69,7 +69,7 @@ func (a *app) syncing(ctx context.Context, client *control.Client) (control.Sync
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		result, err := client.Sync(ctx)
+		result, err := client.Sync(ctx, control.SyncRequest{Whole: true})
 		answers <- answer{result, err}
 	}()
 	bar := a.newProgress()

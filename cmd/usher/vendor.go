@@ -32,8 +32,10 @@ type parley struct {
 // configuration being checked) it gets nothing but the environment.
 func (d *usherd) vendorDeps(cfg *configs.Config) vendors.Deps {
 	zone, _ := cfg.Gate.Location() // a wrong one is a fault of the configuration, told as such
+	device := vendorDevice(cfg)
+	device.ID = d.identity.ID
 	return vendors.Deps{
-		Event: cfg.Gate.Event, Zone: zone, Device: vendorDevice(cfg), Version: version(), Clock: d.clock, Memory: d.journal.Memory, Environ: os.Environ(),
+		Event: cfg.Gate.Event, Zone: zone, Device: device, Version: version(), Clock: d.clock, Memory: d.journal.Memory, Environ: os.Environ(),
 		Time:    d.clock.CertificateTime,
 		Observe: func(o wire.Observation) { d.clock.Observe(o.Date, o.Sent, o.Received) },
 		Log:     d.log,
@@ -68,7 +70,7 @@ func (d *usherd) newParley(cfg *configs.Config, v scanner.Vendor) parley {
 	}
 	if v.Lister != nil {
 		p.lists = refresh.NewLists(refresh.ListOptions{
-			Lister: v.Lister, Scope: v.Scope, Store: listStore{d.tickets}, Clock: d.clock,
+			Lister: v.Lister, Changes: v.Changes, Scope: v.Scope, Store: listStore{d.tickets}, Clock: d.clock,
 			Online: p.link.Reachable, Every: cfg.Offline.Refresh, Log: d.log.With("room", "refresh"),
 		})
 	}
@@ -193,7 +195,7 @@ func (h *house) vendorProblems(live *setup) []string {
 }
 
 // sync does with the vendor now what is otherwise done in its time.
-func (h *house) syncVendor(ctx context.Context, live *setup, result *control.SyncResult) {
+func (h *house) syncVendor(ctx context.Context, live *setup, what control.SyncRequest, result *control.SyncResult) {
 	note := func(err error) {
 		if err != nil {
 			result.Problems = append(result.Problems, err.Error())
@@ -210,8 +212,12 @@ func (h *house) syncVendor(ctx context.Context, live *setup, result *control.Syn
 		result.Uploaded = counts.Taken
 		note(err)
 	}
-	if h.parley.lists != nil {
-		note(h.parley.lists.Now(ctx, nil))
+	switch lists := h.parley.lists; {
+	case lists == nil:
+	case what.Whole:
+		note(lists.Whole(ctx, nil))
+	default:
+		note(lists.Now(ctx, nil))
 	}
 	if h.parley.elsewhere != nil {
 		note(h.parley.elsewhere.Now(ctx))

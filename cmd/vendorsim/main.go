@@ -8,9 +8,11 @@
 // The first is for vendor.base_url. AudienceView's has the user gate7@example.org,
 // password demo, client 284, performance 49182; Presence's the key demo, venue
 // KovZpZAFF17J, and uploads go to /ticket/upload/{direction}; Archtics' the key demo,
-// uid user99, dsn apigee, product sth-customer. The second switches the network's
-// faults, and stays there when the first is switched off; while the first is up, it
-// serves /_sim/ as well:
+// uid user99, dsn apigee, product sth-customer; TickeTing's the key demo (user gate7,
+// password demo), event 16993717817996, and the admission tokens A0F9GG8D (all
+// sections) and FR0NT001 (Front Stage). The second switches the network's faults, and
+// stays there when the first is switched off; while the first is up, it serves /_sim/
+// as well:
 //
 //	GET    /_sim/faults   those switched on
 //	POST   /_sim/faults?kind=blackhole&call=validateTicket&times=3&delay=2s&status=503&retry_after=7&bytes=20
@@ -39,6 +41,7 @@ import (
 	"usher/vendors/archtics/archticssim"
 	"usher/vendors/audienceview/audienceviewsim"
 	"usher/vendors/presence/presencesim"
+	"usher/vendors/ticketing/ticketingsim"
 	"usher/vendors/vendortest/faults"
 )
 
@@ -77,6 +80,11 @@ func simulators() map[string]func(count int) simulator {
 			sim := presencesim.New(presencesim.Options{})
 			sim.Demo(count)
 			return simulator{sim, presencesim.CallName, presencesim.Base, sim.Control()}
+		},
+		"ticketing": func(count int) simulator {
+			sim := ticketingsim.New(ticketingsim.Options{})
+			sim.Demo(count)
+			return simulator{sim, ticketingsim.CallName, ticketingsim.Base, sim.Control()}
 		},
 	}
 }

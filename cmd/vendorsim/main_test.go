@@ -194,6 +194,51 @@ func TestStoryOfArchtics(t *testing.T) {
 	}
 }
 
+// And TickeTing's: a token exchanged, one in, one uploaded, the list and what changed.
+func TestStoryOfTicketing(t *testing.T) {
+	base, control := start(t, "-vendor", "ticketing", "-tickets", "5")
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	v, err := vendors.New("ticketing", map[string]any{"base_url": base, "admission_token": "FR0NT001", "event": 16993717817996}, vendors.Deps{
+		Environ: []string{"USHER_VENDOR_API_KEY=demo"}, Transport: transport, Device: vendors.Device{ID: "7hx-9kq-2mp", Name: "handheld 7"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Session.SignIn(t.Context()); err != nil || len(v.Sections()) != 1 {
+		t.Fatalf("%v, sections %q", err, v.Sections())
+	}
+	got, err := v.Validator.Validate(t.Context(), scanner.Ask{Code: "DAWIER-FRNT75580348", Direction: scanner.Entry})
+	if err != nil || got.Verdict != scanner.Admit {
+		t.Errorf("%+v, %v", got, err)
+	}
+	receipts, err := v.Uploader.Upload(t.Context(), []scanner.Movement{{
+		Seq: 1, Code: "DAWIER-GENR00000000", Direction: scanner.Entry, At: time.Now(), Data: v.Freeze(), Origin: scanner.Origin{Device: "7hx-9kq-2mp"},
+	}})
+	if err != nil || receipts[0].Delivery != scanner.Taken {
+		t.Errorf("upload: %+v, %v", receipts, err)
+	}
+	n := 0
+	count := func(scanner.Ticket, string) error { n++; return nil }
+	page, err := v.Lister.List(t.Context(), count)
+	if err != nil || n != 10 || !page.Complete {
+		t.Errorf("%d tickets, %+v, %v", n, page, err)
+	}
+	do(t, "POST", control+"/clock?offset=1h", 204)
+	do(t, "POST", control+"/status?serial=DAWIER-GENR00000002&status=Refunded", 204)
+	n = 0
+	if _, err := v.Changes.Changes(t.Context(), page.Cursor, count); err != nil || n < 1 || n > 10 {
+		t.Errorf("%d changed, %v", n, err)
+	}
+	scans := do(t, "GET", control+"/scans", 200)
+	if strings.Count(scans, `"device":"7hx-9kq-2mp"`) != 2 {
+		t.Errorf("scans %s", scans)
+	}
+	if err := v.Session.SignOut(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestSwitches(t *testing.T) {
 	_, control := start(t)
 	for _, bad := range []string{

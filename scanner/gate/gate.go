@@ -70,6 +70,9 @@ type Config struct {
 	Ready func() bool
 	// Uploads tells whether the vendor takes what was admitted offline.
 	Uploads bool
+	// Sections gives the ids of the sections that the vendor lets this device admit
+	// to, from memory, as they are at the scan; nil, or none given: any.
+	Sections func() []string
 	// Freeze gives what an upload needs of this device as it is at scan time; nil:
 	// nothing.
 	Freeze func() json.RawMessage

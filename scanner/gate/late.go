@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"usher/scanner"
 )
@@ -84,7 +85,7 @@ func (g *Gate) explain(ctx context.Context, c *call, r reply) error {
 		return nil // it may have been this one, for ever
 	case r.err == nil && r.Verdict == scanner.Admit:
 		st.held = true
-		return g.Journal.Confirm(ctx, st.outcome.Seq)
+		return g.Journal.Confirm(ctx, st.outcome.Seq, r.VendorAt)
 	case st.held || st.told:
 		return nil // it speaks of our own entry, or says nothing new
 	}
@@ -98,10 +99,18 @@ func (g *Gate) explain(ctx context.Context, c *call, r reply) error {
 	case st.said == nil:
 		return nil
 	case st.said.Reason == again(c.attempt.Direction) && g.ours(c.cfg, *st.said, st.open):
-		return g.Journal.Confirm(ctx, st.outcome.Seq)
+		return g.Journal.Confirm(ctx, st.outcome.Seq, since(*st.said))
 	}
 	st.told = true
 	return g.conflict(ctx, st.outcome.Record, *st.said)
+}
+
+// since is the vendor's time of an entry that it speaks of and that is our own.
+func since(a scanner.Answer) time.Time {
+	if a.VendorAt.IsZero() {
+		return a.FirstEnteredAt
+	}
+	return a.VendorAt
 }
 
 // conflict keeps and shows that the vendor refused what was admitted here. The

@@ -185,6 +185,7 @@ func (s *scan) lost(ctx context.Context, a scanner.Answer, mark scanner.Mark, ma
 		s.gate.end(ctx, open...)
 		return s.decline(scanner.Decision{Verdict: scanner.Review, Reason: a.Reason}, s.info(a))
 	}
+	a.VendorAt = since(a)
 	return s.confirmed(ctx, a, mark, may[0], open, &standing{open: may, said: &a})
 }
 
@@ -214,7 +215,7 @@ func (s *scan) confirmed(ctx context.Context, a scanner.Answer, mark scanner.Mar
 	out, err := retried(func() (scanner.Outcome, error) {
 		d := s.passed(mark)
 		c.Record = s.record(d, s.info(a))
-		c.Record.Fate = scanner.FateConfirmed
+		c.Record.Fate, c.Record.VendorAt = scanner.FateConfirmed, a.VendorAt
 		c.Record.TicketID, c.Record.Upload = s.ticket.ID, s.ticket.Vendor
 		if a.TicketID != "" {
 			c.Record.TicketID = a.TicketID

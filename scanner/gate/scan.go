@@ -34,6 +34,8 @@ type scan struct {
 	list   scanner.ListState
 	ticket scanner.Ticket
 	found  scanner.Found
+	// rule is the configuration's, with the vendor's sections as they are now.
+	rule scanner.Rule
 	// code is what the ticket's state is kept under.
 	code scanner.Code
 
@@ -52,6 +54,10 @@ func (g *Gate) look(cfg *Config, r scanner.Reading, code scanner.Code) *scan {
 	s := &scan{
 		gate: g, cfg: cfg, reading: r, code: code, truth: g.Clock.True(r.At),
 		list: scanner.ListState{Loaded: info.Loaded, Complete: info.Complete, Fresh: Fresh(info, r.At, cfg.StaleAfter)},
+	}
+	s.rule = cfg.Rule
+	if cfg.Sections != nil {
+		s.rule.SectionIDs = cfg.Sections()
 	}
 	if code.Check() == nil {
 		s.ticket, s.found = g.Tickets.Lookup(cfg.Lists, code)
@@ -160,7 +166,7 @@ func (s *scan) facts(m scanner.Mark) scanner.Facts {
 		At:        s.truth,
 		Stamp:     s.reading.At,
 		Gate:      s.cfg.Origin.Gate,
-		Rule:      s.cfg.Rule,
+		Rule:      s.rule,
 		Found:     s.found,
 		Ticket:    s.ticket,
 		List:      s.list,

@@ -97,7 +97,7 @@ func (b *batch) settle(s scanner.Settlement) error {
 		return err
 	}
 	if f.Fate == scanner.FateKept && s.To == scanner.FateConfirmed {
-		return b.arrived(&rec, f)
+		return b.arrived(&rec, f, s.VendorAt)
 	}
 	if f.Fate != scanner.FatePending {
 		return nil
@@ -107,14 +107,14 @@ func (b *batch) settle(s scanner.Settlement) error {
 			f.SentAs = time.Time{}
 		}
 	}
-	f.Fate, f.At, f.Detail, f.By = s.To, b.j.now(), s.Detail, ""
+	f.Fate, f.At, f.Detail, f.By, f.VendorAt = s.To, b.j.now(), s.Detail, "", s.VendorAt
 	return b.turn(&rec, f)
 }
 
 // arrived ends a movement that was to be kept here and that its own call brought
 // to the vendor: where no later one is kept, the vendor may judge the ticket again.
-func (b *batch) arrived(rec *logEntry, f fateEntry) error {
-	f.Fate, f.At = scanner.FateConfirmed, b.j.now()
+func (b *batch) arrived(rec *logEntry, f fateEntry, vendorAt time.Time) error {
+	f.Fate, f.At, f.VendorAt = scanner.FateConfirmed, b.j.now(), vendorAt
 	if err := b.putFate(&rec.Record, f); err != nil {
 		return fatal(err)
 	}
@@ -165,9 +165,10 @@ func (b *batch) entry(seq uint64) (logEntry, fateEntry, error) {
 }
 
 // Confirm ends a pending movement, or one that is kept here, that the vendor turned
-// out to hold by the scan's own call.
-func (j *Journal) Confirm(ctx context.Context, seq uint64) error {
-	return j.Settle(ctx, []scanner.Settlement{{Seq: seq, To: scanner.FateConfirmed}})
+// out to hold by the scan's own call, since vendorAt by the vendor's clock (zero: it
+// does not say).
+func (j *Journal) Confirm(ctx context.Context, seq uint64, vendorAt time.Time) error {
+	return j.Settle(ctx, []scanner.Settlement{{Seq: seq, To: scanner.FateConfirmed, VendorAt: vendorAt}})
 }
 
 // NeverSent takes the doubt off a pending entry: no call for it has reached the

@@ -65,7 +65,7 @@ func (j *Journal) notesSince(after uint64) []Entry {
 	var list []Entry
 	for _, rec := range j.notes {
 		if rec.Seq > after {
-			list = append(list, Entry{Record: rec, Fate: rec.Fate})
+			list = append(list, written(rec))
 		}
 	}
 	return list

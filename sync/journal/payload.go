@@ -95,9 +95,11 @@ type fateEntry struct {
 	// SentAs is the scan's time as the vendor was last told it; zero where no
 	// sending counts.
 	SentAs time.Time `json:"sent_as,omitzero"`
-	Detail string    `json:"detail,omitempty"`
-	At     time.Time `json:"at,omitzero"`
-	By     string    `json:"by,omitempty"`
+	// VendorAt is the movement's time by the vendor's own clock, once it has it.
+	VendorAt time.Time `json:"vendor_at,omitzero"`
+	Detail   string    `json:"detail,omitempty"`
+	At       time.Time `json:"at,omitzero"`
+	By       string    `json:"by,omitempty"`
 	// Doubtless: no call for the record has reached the vendor, whatever the record
 	// itself says.
 	Doubtless bool `json:"doubtless,omitempty"`

@@ -120,7 +120,7 @@ func (j *Journal) Record(seq uint64) (scanner.Record, scanner.Fate, error) {
 // Entry is Record with all that is known of the fate.
 func (j *Journal) Entry(seq uint64) (Entry, error) {
 	if rec, ok := j.note(seq); ok {
-		return Entry{Record: rec, Fate: rec.Fate}, nil
+		return written(rec), nil
 	}
 	var e Entry
 	err := j.read(func(r reader) error {
@@ -153,7 +153,7 @@ func (j *Journal) entry(r reader, key, raw []byte) (Entry, error) {
 	if err := decode(kindLog, key, raw, &rec); err != nil {
 		return Entry{}, err
 	}
-	e := Entry{Record: unseal(&rec, j.opts.Sealer), Fate: rec.Fate}
+	e := written(unseal(&rec, j.opts.Sealer))
 	if raw := r.get(bucketFate, key); raw != nil {
 		var f fateEntry
 		if err := decode(kindFate, key, raw, &f); err != nil {
@@ -164,8 +164,16 @@ func (j *Journal) entry(r reader, key, raw []byte) (Entry, error) {
 	return e, nil
 }
 
+// written is the entry as its record was written, whatever became of it since.
+func written(rec scanner.Record) Entry {
+	return Entry{Record: rec, Fate: rec.Fate, VendorAt: rec.VendorAt}
+}
+
 // tell says what became of the entry.
 func (f *fateEntry) tell(e *Entry) {
 	e.InDoubt = e.InDoubt && !f.Doubtless
+	if !f.VendorAt.IsZero() {
+		e.VendorAt = f.VendorAt
+	}
 	e.Fate, e.Sent, e.SentAs, e.Detail, e.FateAt, e.FateBy = f.Fate, f.Sent, f.SentAs, f.Detail, f.At, f.By
 }

@@ -125,7 +125,7 @@ func (j *Journal) eachRest(ctx context.Context, from uint64, fn func(Entry) erro
 			continue
 		}
 		rec := *j.rest.log[seq]
-		e := Entry{Record: unseal(&rec, j.opts.Sealer), Fate: rec.Fate}
+		e := written(unseal(&rec, j.opts.Sealer))
 		if f := j.rest.fates[seq]; f != nil {
 			f.tell(&e)
 		}

@@ -169,7 +169,7 @@ func TestReserve(t *testing.T) {
 		if err := j.Requeue(ctx, parked[0], "ann"); err != nil {
 			t.Error(err)
 		}
-		if err := j.Confirm(ctx, parked[0]); err != nil {
+		if err := j.Confirm(ctx, parked[0], time.Time{}); err != nil {
 			t.Error(err)
 		}
 		for _, seq := range parked[1:20] {

@@ -43,10 +43,16 @@ type Meta struct {
 	Cursor      []byte
 	// Repeats says that a code listed twice is no fault of the whole list.
 	Repeats bool
+	// KeepSame asks for nothing to be written where the list there says the same; Kept
+	// tells that it was so, and that the list there stays with its cursor.
+	KeepSame bool
+	Kept     bool
 }
 
 // Store is what is needed of the ticket store. Build replaces the list with
-// what feed gives, all of it or nothing; the rest is answered from memory.
+// what feed gives, Amend the list of meta's source and the cursor with itself and
+// the tickets that feed gives, which are new or differ; all of it or nothing. The rest
+// is answered from memory.
 type Store interface {
 	Source(scanner.Scope) (source string, cursor []byte, ok bool)
 	List(scanner.Scope) scanner.ListInfo
@@ -55,6 +61,7 @@ type Store interface {
 	// loaded again although its source says the same.
 	Damaged(scanner.Scope) bool
 	Build(ctx context.Context, meta *Meta, feed func(add func(t scanner.Ticket, place string) error) error, progress func(n int)) error
+	Amend(ctx context.Context, cursor []byte, meta *Meta, feed func(add func(t scanner.Ticket, place string) error) error, progress func(n int)) error
 }
 
 // Reader reads a manifest called name and gives each ticket with its line. It

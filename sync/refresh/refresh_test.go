@@ -39,6 +39,10 @@ func (s *store) Build(ctx context.Context, meta *refresh.Meta, feed func(func(sc
 	return s.Store.Build(ctx, (*cache.Meta)(meta), feed, progress)
 }
 
+func (s *store) Amend(ctx context.Context, cursor []byte, meta *refresh.Meta, feed func(func(scanner.Ticket, string) error) error, progress func(int)) error {
+	return s.Store.Amend(ctx, cursor, (*cache.Meta)(meta), feed, progress)
+}
+
 // ticking is a clock of which every look is a second later.
 type ticking struct{ n atomic.Int64 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"usher/scanner"
 )
@@ -179,7 +180,7 @@ func (d *drain) judge(b *batch, receipts []scanner.Receipt) []scanner.Settlement
 			d.reported.note(e.Seq, b.moves[i].At)
 			d.held.note(e.Seq, ticket(e.Code), b.moves[i].At)
 		}
-		s := scanner.Settlement{Seq: e.Seq, Detail: r.Detail}
+		s := scanner.Settlement{Seq: e.Seq, Detail: r.Detail, VendorAt: r.VendorAt}
 		switch {
 		case r.Delivery == scanner.Taken,
 			r.Delivery == scanner.Duplicate && (e.Sent > 0 || e.InDoubt):
@@ -204,7 +205,7 @@ func (d *drain) judge(b *batch, receipts []scanner.Receipt) []scanner.Settlement
 			if r.Delivery != scanner.Later {
 				continue
 			}
-			s.To, s.Detail = scanner.FatePending, ""
+			s.To, s.Detail, s.VendorAt = scanner.FatePending, "", time.Time{}
 		}
 		list = append(list, s)
 	}

@@ -96,7 +96,7 @@ func TestReceipts(t *testing.T) {
 		list := []scanner.Receipt{{Seq: 999, Delivery: scanner.Taken}}
 		for _, m := range batch {
 			if d, ok := deliveries[m.Seq]; ok {
-				list = append(list, scanner.Receipt{Seq: m.Seq, Delivery: d, Detail: "says " + string(d)})
+				list = append(list, scanner.Receipt{Seq: m.Seq, Delivery: d, Detail: "says " + string(d), VendorAt: noon.Add(time.Duration(m.Seq) * time.Second)})
 			}
 		}
 		return list, nil
@@ -120,6 +120,16 @@ func TestReceipts(t *testing.T) {
 	}
 	if e := b.wantFate(t, missing, scanner.FatePending); e.Sent != 1 {
 		t.Errorf("left out of the answer, and sent %d times", e.Sent)
+	}
+	for _, seq := range []uint64{taken, conflict, inDoubt, sent, rejected} {
+		if e, err := b.Entry(seq); err != nil || !e.VendorAt.Equal(noon.Add(time.Duration(seq)*time.Second)) {
+			t.Errorf("record %d: the vendor's time is %v, %v", seq, e.VendorAt, err)
+		}
+	}
+	for _, seq := range []uint64{later, missing} { // the vendor does not have them
+		if e, err := b.Entry(seq); err != nil || !e.VendorAt.IsZero() {
+			t.Errorf("record %d: the vendor's time is %v, %v", seq, e.VendorAt, err)
+		}
 	}
 	if len(v.sent()) != 1 {
 		t.Errorf("%d calls: what was put off was sent again at once", len(v.sent()))

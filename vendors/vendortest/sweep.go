@@ -44,6 +44,8 @@ type Site struct {
 	// Blind: the answer to an upload names none of its codes, so that nobody can see
 	// there what a network that changes bytes made of them.
 	Blind bool
+	// Endless: the vendor tells no end of a session, so that one that is ready is good.
+	Endless bool
 	// Calls are more calls to sweep, by the vendor's names for them.
 	Calls map[string]func(ctx context.Context, v scanner.Vendor) error
 }
@@ -354,7 +356,7 @@ func (l *line) ready(kept bool) error {
 // signedIn tells whether the session is good as far as the client knows.
 func (l *line) signedIn() bool {
 	st := l.vendor.Session.Status()
-	lasting := l.vendor.Registers || l.site.SignIn == ""
+	lasting := l.vendor.Registers || l.site.Endless || l.site.SignIn == ""
 	return !st.SessionExpiresAt.IsZero() || lasting && st.Ready && st.Problem == ""
 }
 

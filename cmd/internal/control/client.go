@@ -138,8 +138,8 @@ func (c *Client) VendorEvents(ctx context.Context) (VendorEvents, error) {
 }
 
 // Sync has everything synchronised now.
-func (c *Client) Sync(ctx context.Context) (SyncResult, error) {
-	return post[SyncResult](ctx, c, "/v1/sync", nil)
+func (c *Client) Sync(ctx context.Context, what SyncRequest) (SyncResult, error) {
+	return post[SyncResult](ctx, c, "/v1/sync", what)
 }
 
 // Reload has the configuration file read again.

@@ -50,6 +50,9 @@ type ExportRow struct {
 	True scanner.Instant
 	// SentAs is the time that the vendor was last told; zero where it was not.
 	SentAs time.Time
+	// VendorAt is the time that the vendor gave the movement by its own clock; zero
+	// where it never said.
+	VendorAt time.Time
 	// Fate is the present one, FateAt when it came to be, FateBy the person behind
 	// it, Detail the vendor's words where it refused.
 	Fate   scanner.Fate
@@ -73,6 +76,7 @@ type exportLine struct {
 	Boot           string  `json:"boot"`
 	UpMS           int64   `json:"up_ms"`
 	SentAs         Time    `json:"sent_as"`
+	VendorAt       Time    `json:"vendor_at"`
 	Device         string  `json:"device"`
 	DeviceName     string  `json:"device_name"`
 	Gate           string  `json:"gate"`
@@ -118,7 +122,7 @@ func lineOf(row ExportRow) exportLine {
 		Seq: r.Seq, ID: r.ID, Kind: string(r.Kind),
 		At: At(at.At), AtEarliest: At(at.Earliest), AtLatest: At(at.Latest), AtTrusted: at.Trusted,
 		RawAt: At(r.At.Wall), RawTrusted: r.At.Trusted, Boot: r.At.Boot, UpMS: r.At.Up.Milliseconds(),
-		SentAs: At(row.SentAs),
+		SentAs: At(row.SentAs), VendorAt: At(row.VendorAt),
 		Device: r.Origin.Device, DeviceName: r.Origin.Name, Gate: r.Origin.Gate,
 		Scanner: r.Scanner, Code: string(r.Code), Direction: string(r.Direction),
 		Verdict: string(r.Verdict), Reason: string(r.Reason), Mode: string(r.Mode), Message: r.Message,
@@ -137,7 +141,7 @@ func lineOf(row ExportRow) exportLine {
 
 // exportColumns are the CSV's header, in the order of cells.
 var exportColumns = []string{
-	"seq", "id", "kind", "at", "at_earliest", "at_latest", "at_trusted", "raw_at", "raw_trusted", "boot", "up_ms", "sent_as",
+	"seq", "id", "kind", "at", "at_earliest", "at_latest", "at_trusted", "raw_at", "raw_trusted", "boot", "up_ms", "sent_as", "vendor_at",
 	"device", "device_name", "gate", "scanner", "code", "direction", "verdict", "reason", "mode", "message",
 	"late", "in_doubt", "conflict", "overridden", "unverified", "by", "of", "fate", "fate_at", "fate_by", "fate_detail",
 	"vendor", "account", "event", "ticket_id", "section", "seat", "first_entered_at", "first_entered_gate", "took_ms",
@@ -152,7 +156,7 @@ func (l exportLine) cells() []string {
 	return []string{
 		strconv.FormatUint(l.Seq, 10), cell(l.ID), cell(l.Kind),
 		l.At.String(), l.AtEarliest.String(), l.AtLatest.String(), yes(l.AtTrusted),
-		l.RawAt.String(), yes(l.RawTrusted), cell(l.Boot), strconv.FormatInt(l.UpMS, 10), l.SentAs.String(),
+		l.RawAt.String(), yes(l.RawTrusted), cell(l.Boot), strconv.FormatInt(l.UpMS, 10), l.SentAs.String(), l.VendorAt.String(),
 		cell(l.Device), cell(l.DeviceName), cell(l.Gate), cell(l.Scanner), cell(l.Code),
 		cell(l.Direction), cell(l.Verdict), cell(l.Reason), cell(l.Mode), cell(l.Message),
 		yes(l.Late), yes(l.InDoubt), yes(l.Conflict), yes(l.Overridden), yes(l.Unverified),

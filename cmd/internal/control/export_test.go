@@ -43,8 +43,8 @@ func row() control.ExportRow {
 	return control.ExportRow{
 		Record: r,
 		True:   scanner.Instant{At: r.At.Wall.Add(time.Second), Trusted: true},
-		SentAs: r.At.Wall.Add(2 * time.Second),
-		Fate:   scanner.FateParked, FateAt: r.At.Wall.Add(time.Minute), FateBy: "Eve", Detail: "unknown, there",
+		SentAs: r.At.Wall.Add(2 * time.Second), VendorAt: r.At.Wall.Add(3 * time.Second),
+		Fate: scanner.FateParked, FateAt: r.At.Wall.Add(time.Minute), FateBy: "Eve", Detail: "unknown, there",
 	}
 }
 
@@ -70,7 +70,7 @@ func TestExportTellsEverythingInBothFormats(t *testing.T) {
 	want := map[string]string{
 		"seq": "7", "id": "dev-7", "kind": "scan",
 		"at": "2026-11-21T19:55:02.005Z", "at_earliest": "", "at_latest": "", "at_trusted": "true",
-		"raw_at": "2026-11-21T19:55:01.005Z", "raw_trusted": "false", "boot": "b1", "up_ms": "90000", "sent_as": "2026-11-21T19:55:03.005Z",
+		"raw_at": "2026-11-21T19:55:01.005Z", "raw_trusted": "false", "boot": "b1", "up_ms": "90000", "sent_as": "2026-11-21T19:55:03.005Z", "vendor_at": "2026-11-21T19:55:04.005Z",
 		"device": "d1", "device_name": "door", "gate": "Gate 7", "scanner": "lane-1",
 		"code": "1234567890123", "direction": "entry", "verdict": "admit", "reason": "ok", "mode": "offline", "message": "Admitted",
 		"late": "false", "in_doubt": "false", "conflict": "false", "overridden": "false", "unverified": "false",

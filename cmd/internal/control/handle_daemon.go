@@ -22,10 +22,11 @@ func (a *api) health(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (a *api) sync(w http.ResponseWriter, r *http.Request) (any, error) {
-	if err := empty(w, r); err != nil {
+	var what SyncRequest
+	if err := optional(w, r, &what); err != nil {
 		return nil, err
 	}
-	result, err := a.house.Sync(r.Context())
+	result, err := a.house.Sync(r.Context(), what)
 	if result.Problems == nil {
 		result.Problems = []string{}
 	}
@@ -55,10 +56,15 @@ func (a *api) vendorEvents(_ http.ResponseWriter, r *http.Request) (any, error) 
 
 // empty reads the body of a request that says nothing: none, or {}.
 func empty(w http.ResponseWriter, r *http.Request) error {
+	return optional(w, r, &struct{}{})
+}
+
+// optional reads the body of a request that may have none.
+func optional(w http.ResponseWriter, r *http.Request, into any) error {
 	if r.ContentLength == 0 {
 		return nil
 	}
-	return Decode(w, r, maxBody, &struct{}{})
+	return Decode(w, r, maxBody, into)
 }
 
 // list makes an empty list of none, so that the wire never holds null for one.

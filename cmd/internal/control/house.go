@@ -21,7 +21,7 @@ type House interface {
 	// across either.
 	Status() Status
 	// Sync signs in, uploads, refreshes and looks at the manifest, now.
-	Sync(context.Context) (SyncResult, error)
+	Sync(context.Context, SyncRequest) (SyncResult, error)
 	// Reload validates the configuration file and swaps it in. An invalid file
 	// gives [Faults], and what ran goes on.
 	Reload(context.Context) (Reloaded, error)

@@ -132,8 +132,8 @@ func (h *house) VendorEvents(context.Context) (control.VendorEvents, error) {
 	return control.VendorEvents{Vendor: "manifest"}, h.note("events")
 }
 
-func (h *house) Sync(context.Context) (control.SyncResult, error) {
-	return control.SyncResult{Uploaded: 3}, h.note("sync")
+func (h *house) Sync(_ context.Context, what control.SyncRequest) (control.SyncResult, error) {
+	return control.SyncResult{Uploaded: 3}, h.note("sync %v", what.Whole)
 }
 
 func (h *house) Reload(context.Context) (control.Reloaded, error) {

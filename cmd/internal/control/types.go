@@ -87,6 +87,12 @@ type ImportResult struct {
 	GenerationAt Time `json:"generation_at"`
 }
 
+// SyncRequest asks for one round of everything. Whole wants the vendor's whole list,
+// where what changed of it since the last one would do.
+type SyncRequest struct {
+	Whole bool `json:"whole"`
+}
+
 // SyncResult tells how one round of everything (sign-in, upload, refresh,
 // manifest) went. Problems are sentences; without any, all went well.
 type SyncResult struct {
