@@ -239,7 +239,7 @@ func TestAQuotaAtArchtics(t *testing.T) {
 	}
 	b.scan("lane-1", 40, scanner.NoList, scanner.Offline)
 	b.scan("lane-1", 0, scanner.AlreadyEntered, scanner.Offline)
-	if _, err := b.Client.Sync(t.Context()); err != nil {
+	if _, err := b.Client.Sync(t.Context(), control.SyncRequest{}); err != nil {
 		t.Error(err)
 	}
 	if used := len(b.sim.Requests()); used > quota {
