@@ -51,4 +51,8 @@ func TestAttendance(t *testing.T) {
 	if got := again.listed(t, "good00000001"); got.Status != scanner.StatusUsed {
 		t.Errorf("after a restart: %+v", got)
 	}
+	again.client = g.again(t, func(raw map[string]any, _ *archtics.Deps) { raw["attendance_every"] = "0s" })
+	if got := again.listed(t, "good00000001"); got.Status != scanner.StatusValid {
+		t.Errorf("without attendance: %+v", got)
+	}
 }

@@ -188,7 +188,7 @@ func allocated() int64 {
 }
 
 func watchOf(clock scanner.Clock, memory scanner.Memory) *watch {
-	return newWatch(&Client{clock: clock, zone: time.UTC, log: slog.New(slog.DiscardHandler)}, memory)
+	return newWatch(&Client{cfg: Config{AttendanceEvery: time.Minute}, clock: clock, zone: time.UTC, log: slog.New(slog.DiscardHandler)}, memory)
 }
 
 // Many small writes become few, and old entries go: where the time is known.

@@ -74,7 +74,7 @@ type past struct {
 
 func newQuota(cfg Config, clock scanner.Clock, memory scanner.Memory, log *slog.Logger) *quota {
 	q := &quota{minute: cfg.CallsPerMinute, day: cfg.CallsPerDay, clock: clock, log: log}
-	q.book = &book{quota: q, memory: memory, block: max(2, cfg.CallsPerMinute/2), turn: make(chan struct{}, 1)}
+	q.book = &book{quota: q, memory: memory, block: max(2, cfg.CallsPerMinute/8), turn: make(chan struct{}, 1)}
 	return q
 }
 

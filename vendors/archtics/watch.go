@@ -66,6 +66,9 @@ func (c *Client) Watch(ctx context.Context) error {
 
 // attended tells whether a seat was entered elsewhere.
 func (w *watch) attended(s seat) (entryAt, bool) {
+	if w.client.cfg.AttendanceEvery == 0 {
+		return entryAt{}, false // what was kept before is no news any more
+	}
 	w.ready()
 	return w.seats.find(s.key())
 }
