@@ -49,3 +49,18 @@ type Window struct {
 	Blocked bool
 	Detail  string
 }
+
+// Over gives the ticket with the window of its event, where it has none of its
+// own.
+func (w Window) Over(t Ticket) Ticket {
+	if elsewhere(w.Event, t.Event) {
+		return t
+	}
+	if t.ValidFrom.IsZero() && t.ValidUntil.IsZero() {
+		t.ValidFrom, t.ValidUntil = w.OpensAt, w.ClosesAt
+	}
+	if w.Blocked && (t.Status == StatusValid || t.Status == StatusUsed) {
+		t.Status, t.Detail = StatusBlocked, w.Detail
+	}
+	return t
+}
