@@ -26,7 +26,7 @@ func TestManifest(t *testing.T) {
 
 func TestUnknownVendorNamesTheKnown(t *testing.T) {
 	_, err := vendors.New("manifst", nil, vendors.Deps{})
-	if err == nil || err.Error() != `vendor.name: unknown vendor "manifst"; use one of: audienceview, manifest, presence` {
+	if err == nil || err.Error() != `vendor.name: unknown vendor "manifst"; use one of: acme, audienceview, manifest, presence` {
 		t.Errorf("got %v", err)
 	}
 }

@@ -7,8 +7,10 @@
 //
 // The first is for vendor.base_url. AudienceView's has the user gate7@example.org,
 // password demo, client 284, performance 49182; Presence's the key demo, venue
-// KovZpZAFF17J, and uploads go to /ticket/upload/{direction}. The second switches
-// the network's faults, and stays there when the first is switched off; while the
+// KovZpZAFF17J, and uploads go to /ticket/upload/{direction}; ACME's the key demo,
+// tenant 57113d507947cc39efb44200, terminal 7, event 63d08b46c9092f6d5ed46389, and
+// made-up statuses: 555 admits, 20 is already used, 30 too early, 40 too late, 60 the
+// wrong event, 70 unknown. The second switches the network's faults, and stays there when the first is switched off; while the
 // first is up, it serves /_sim/ as well:
 //
 //	GET    /_sim/faults   those switched on
@@ -35,6 +37,7 @@ import (
 	"syscall"
 	"time"
 
+	"usher/vendors/acme/acmesim"
 	"usher/vendors/audienceview/audienceviewsim"
 	"usher/vendors/presence/presencesim"
 	"usher/vendors/vendortest/faults"
@@ -61,6 +64,11 @@ type simulator struct {
 // simulators is the list: each makes one with count tickets.
 func simulators() map[string]func(count int) simulator {
 	return map[string]func(int) simulator{
+		"acme": func(count int) simulator {
+			sim := acmesim.New(acmesim.Options{})
+			sim.Demo(count)
+			return simulator{sim, acmesim.CallName, "", sim.Control()}
+		},
 		"audienceview": func(count int) simulator {
 			sim := audienceviewsim.New(nil)
 			sim.Demo(count)

@@ -36,7 +36,8 @@ type World struct {
 	Server *faults.Server
 	// Transport carries the vendor's requests, so that what idles can be closed.
 	Transport *http.Transport
-	// ValidateCall, UploadCall, ListCall and SignInCall name the calls for faults.
+	// ValidateCall, UploadCall, ListCall and SignInCall name the calls for faults; no
+	// SignInCall: nobody signs in before a question.
 	ValidateCall, UploadCall, ListCall, SignInCall string
 	// Codes has a code for each verdict that the vendor knows, OK first of all.
 	Codes map[scanner.Reason]scanner.Code
@@ -48,7 +49,8 @@ type World struct {
 	Movement func(seq uint64, code scanner.Code) scanner.Movement
 	// Recorded is how often the simulator took an entry of the code.
 	Recorded func(code scanner.Code) int
-	// Expire ends the session at the vendor, or its registration; Deny changes the secret there, so
+	// Expire ends the session at the vendor, or its registration; nil: there is none
+	// that ends. Deny changes the secret there, so
 	// that sign-ins are refused. SignIns counts the tries.
 	Expire, Deny func()
 	SignIns      func() int
@@ -282,7 +284,7 @@ func (r *runner) time(t *testing.T) {
 	}
 	t.Run("sign-in", func(t *testing.T) {
 		w := r.world(t)
-		if w.Vendor.Session == nil || w.Vendor.Validator == nil {
+		if w.SignInCall == "" || w.Vendor.Validator == nil {
 			t.Skip("this vendor has no sign-in")
 		}
 		w.set(t, faults.Fault{Kind: faults.BlackHole, Call: w.SignInCall})
@@ -343,8 +345,8 @@ func (r *runner) lost(t *testing.T) {
 func (r *runner) session(t *testing.T) {
 	t.Run("expired", func(t *testing.T) {
 		w := r.world(t)
-		if w.Vendor.Session == nil || w.Vendor.Validator == nil {
-			t.Skip("this vendor has no session")
+		if w.Expire == nil || w.Vendor.Validator == nil {
+			t.Skip("this vendor has no session that ends")
 		}
 		w.signedIn(t)
 		tries := w.SignIns()

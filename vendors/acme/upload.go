@@ -1,0 +1,102 @@
+package acme
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"usher/scanner"
+	"usher/vendors/wire"
+)
+
+// oneByOne: the documented call takes one barcode, so that an answer that gets lost
+// leaves one movement in doubt and no more.
+const oneByOne = 1
+
+// frozen is what an upload needs of the device as it was at scan time.
+type frozen struct {
+	Terminal string `json:"t"`
+	Number   bool   `json:"n,omitempty"`
+}
+
+// Freeze gives the terminal, which each check-in is made by.
+func (c *Client) Freeze() json.RawMessage {
+	raw, err := json.Marshal(frozen{c.cfg.TerminalID.text, c.cfg.TerminalID.number})
+	if err != nil {
+		return nil
+	}
+	return raw
+}
+
+// Limits: one movement in a call, of any age.
+func (c *Client) Limits() (int, time.Duration) { return oneByOne, 0 }
+
+// Group is the same for all.
+func (c *Client) Group(scanner.Movement) string { return "check-in" }
+
+// Upload checks tickets in that were admitted offline, one after the other. ACME
+// takes no time of a scan: its own is in the receipt. After a call that gave no
+// answer the rest waits.
+func (c *Client) Upload(ctx context.Context, movements []scanner.Movement) ([]scanner.Receipt, error) {
+	receipts := make([]scanner.Receipt, len(movements))
+	if len(c.cfg.AdmitStatuses) == 0 && shapeOf(c.cfg.CheckInPath) != batch {
+		// Whatever ACME answered, nobody could tell what it means.
+		return later(receipts, movements, "vendor.admit_statuses is empty, so nobody can tell which answer means that ACME took an entry"), nil
+	}
+	for i, m := range movements {
+		got, err := c.deliver(ctx, m)
+		switch {
+		case err != nil && i == 0:
+			return nil, err
+		case err != nil:
+			later(receipts[i:], movements[i:], err.Error())
+			return receipts, nil
+		}
+		receipts[i] = got
+	}
+	return receipts, nil
+}
+
+func later(receipts []scanner.Receipt, movements []scanner.Movement, why string) []scanner.Receipt {
+	for i, m := range movements {
+		receipts[i] = scanner.Receipt{Seq: m.Seq, Delivery: scanner.Later, Detail: why}
+	}
+	return receipts
+}
+
+// deliver checks one in.
+func (c *Client) deliver(ctx context.Context, m scanner.Movement) (scanner.Receipt, error) {
+	receipt := scanner.Receipt{Seq: m.Seq, Delivery: scanner.Rejected}
+	if m.Direction == scanner.Exit {
+		receipt.Detail = "ACME knows no exits"
+		return receipt, nil
+	}
+	terminal := c.cfg.TerminalID
+	if len(m.Data) > 0 {
+		var f frozen
+		if wire.Decode(m.Data, &f) != nil || f.Terminal == "" || !plainID(f.Terminal) {
+			receipt.Detail = "the terminal of this scan cannot be read: check the ticket in by hand"
+			return receipt, nil
+		}
+		terminal = TerminalID{f.Terminal, f.Number}
+	}
+	got, err := c.checkIn(ctx, m.Code, terminal)
+	if err != nil {
+		return receipt, err
+	}
+	switch {
+	case got.reason == scanner.OK:
+		receipt.Delivery, receipt.VendorAt = scanner.Taken, got.at
+	case got.reason == scanner.AlreadyEntered || got.nothing:
+		receipt.Delivery, receipt.VendorAt, receipt.Detail = scanner.Duplicate, got.at, "ACME has an entry of this ticket already"
+		if !got.at.IsZero() {
+			receipt.Detail += ", " + stamped(got.at)
+		}
+	case got.detail != "":
+		receipt.Detail = got.detail
+	default:
+		receipt.Detail = fmt.Sprintf("ACME refuses it: %s", got.reason)
+	}
+	return receipt, nil
+}
