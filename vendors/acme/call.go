@@ -31,9 +31,10 @@ func (c *Client) ask(ctx context.Context, call wire.Call) (wire.Answer, error) {
 	if err != nil {
 		return wire.Answer{}, fault(call.Op, scanner.Denied, err.Error())
 	}
-	call.Header = http.Header{keyHeader: {key}}
+	call.Header = http.Header{}
+	call.Header.Set(keyHeader, key)
 	if strings.Contains(call.Path, consumer) {
-		call.Header[tenantHeader] = []string{c.cfg.TenantID}
+		call.Header.Set(tenantHeader, c.cfg.TenantID)
 	}
 	got, err := c.http.Do(ctx, call)
 	if err != nil {

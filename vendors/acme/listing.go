@@ -24,7 +24,8 @@ func (c *Client) Events(ctx context.Context, from, to time.Time) ([]scanner.Even
 	names := c.seriesNames(ctx)
 	var out []scanner.Event
 	seen := map[id]bool{}
-	for start := from; !start.After(to); start = start.AddDate(0, 0, 1) {
+	// ACME goes by the start: what is on in the span may have begun the day before.
+	for start := from.AddDate(0, 0, -1); start.Before(to); start = start.AddDate(0, 0, 1) {
 		end := start.AddDate(0, 0, 1)
 		if end.After(to) {
 			end = to

@@ -24,10 +24,29 @@ func (c *Client) Undo(ctx context.Context, m scanner.Movement) error {
 	if m.Direction == scanner.Exit {
 		return fault(opUndo, scanner.Malformed, "ACME knows no exits")
 	}
-	ticket := m.TicketID
-	if ticket == "" {
-		ticket = string(m.Code)
+	var err error
+	for _, ticket := range c.uuids(m) {
+		err = c.undo(ctx, ticket)
+		if call := scanner.CallErrorOf(err); err == nil || call.Trouble != scanner.Malformed {
+			return err
+		}
 	}
+	return err
+}
+
+// uuids are what may be the ticket's UUID, the likeliest first: what ACME told, else
+// what a manifest says that its id is, else the code.
+func (c *Client) uuids(m scanner.Movement) []string {
+	code := string(m.Code)
+	switch {
+	case m.TicketID == "" || m.TicketID == code || shapeOf(c.cfg.CheckInPath) != external:
+		return []string{code} // the other calls took the code for the UUID
+	}
+	return []string{m.TicketID, code}
+}
+
+// undo asks once, for one UUID.
+func (c *Client) undo(ctx context.Context, ticket string) error {
 	got, err := c.ask(ctx, wire.Call{
 		Op: opUndo, Method: http.MethodPost, Path: c.cfg.UndoPath, Body: undoRequest{c.cfg.TerminalID, []string{ticket}},
 	})

@@ -36,33 +36,28 @@ func (c *Client) Limits() (int, time.Duration) { return oneByOne, 0 }
 func (c *Client) Group(scanner.Movement) string { return "check-in" }
 
 // Upload checks tickets in that were admitted offline, one after the other. ACME
-// takes no time of a scan: its own is in the receipt. After a call that gave no
-// answer the rest waits.
+// takes no time of a scan: its own is in the receipt.
 func (c *Client) Upload(ctx context.Context, movements []scanner.Movement) ([]scanner.Receipt, error) {
 	receipts := make([]scanner.Receipt, len(movements))
 	if len(c.cfg.AdmitStatuses) == 0 && shapeOf(c.cfg.CheckInPath) != batch {
 		// Whatever ACME answered, nobody could tell what it means.
-		return later(receipts, movements, "vendor.admit_statuses is empty, so nobody can tell which answer means that ACME took an entry"), nil
+		for i, m := range movements {
+			receipts[i] = scanner.Receipt{
+				Seq: m.Seq, Delivery: scanner.Later, Detail: "vendor.admit_statuses is empty, so nobody can tell which answer means that ACME took an entry",
+			}
+		}
+		return receipts, nil
 	}
 	for i, m := range movements {
 		got, err := c.deliver(ctx, m)
-		switch {
-		case err != nil && i == 0:
-			return nil, err
-		case err != nil:
-			later(receipts[i:], movements[i:], err.Error())
-			return receipts, nil
+		if err != nil {
+			call := *scanner.CallErrorOf(err)
+			call.MaybeSent = call.MaybeSent || i > 0
+			return nil, &call
 		}
 		receipts[i] = got
 	}
 	return receipts, nil
-}
-
-func later(receipts []scanner.Receipt, movements []scanner.Movement, why string) []scanner.Receipt {
-	for i, m := range movements {
-		receipts[i] = scanner.Receipt{Seq: m.Seq, Delivery: scanner.Later, Detail: why}
-	}
-	return receipts
 }
 
 // deliver checks one in.

@@ -64,7 +64,9 @@ func stage(o acmesim.Options) *acmesim.Sim {
 		event("late", acmesim.DemoTemplate, start.Add(-3*time.Hour), window), event(other, "57113d507947cc39efb44250", start, nil),
 		event("blocked", acmesim.DemoTemplate, start, &acmesim.Window{BlockScan: true}),
 	)
-	ticket := func(code, event string) acmesim.Ticket { return acmesim.Ticket{Code: code, Event: event, Type: "Adult"} }
+	ticket := func(code, event string) acmesim.Ticket {
+		return acmesim.Ticket{Code: code, Event: event, Type: "Adult"}
+	}
 	sim.AddTickets(
 		ticket("good00000001", show), ticket("more00000002", show), ticket("more00000003", show), ticket("used00000005", show),
 		ticket("film00000006", other), ticket("earl00000007", "early"), ticket("late00000008", "late"), ticket("bloc00000009", "blocked"),

@@ -343,7 +343,7 @@ func (l *line) ready(kept bool) error {
 // signedIn tells whether the session is good as far as the client knows.
 func (l *line) signedIn() bool {
 	st := l.vendor.Session.Status()
-	return !st.SessionExpiresAt.IsZero() || l.vendor.Registers && st.Ready && st.Problem == ""
+	return !st.SessionExpiresAt.IsZero() || l.site.SignIn == "" && st.Ready && st.Problem == ""
 }
 
 // honest holds an error against the truth: whether the vendor recorded anything,
