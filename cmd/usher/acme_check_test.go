@@ -78,7 +78,7 @@ func TestCheckOfACME(t *testing.T) {
 		t.Errorf("found\n%s", text)
 	}
 	sim.SetKey("another")
-	if text := found(named); !strings.Contains(text, "fail vendor: acme: event instances: denied: the API key is refused (HTTP 401)") {
+	if text := found(named); !strings.Contains(text, "fail vendor: acme: event instance summaries: denied: the API key is refused (HTTP 401)") {
 		t.Errorf("found\n%s", text)
 	}
 }

@@ -236,6 +236,9 @@ func TestCatalogue(t *testing.T) {
 		if days, err := c.TemplateCalendar(ctx, acmesim.DemoTemplate, far); err != nil || len(days) < 60 {
 			t.Errorf("calendar of a template, nothing in the span: %d days, %v", len(days), err)
 		}
+		if sums, err := c.Summaries(ctx, acme.Range{From: day.From, To: day.To}); err != nil || len(sums) != 5 || string(sums[0].Template) != acmesim.DemoTemplate {
+			t.Errorf("summaries: %+v, %v", sums, err)
+		}
 		if e, err := c.Event(ctx, show, acme.Query{Card: "1"}); err != nil || string(e.ID) != show {
 			t.Errorf("event: %v", err)
 		}

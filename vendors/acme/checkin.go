@@ -72,20 +72,21 @@ func (c *Client) Validate(ctx context.Context, ask scanner.Ask) (scanner.Answer,
 	if ask.Direction == scanner.Exit {
 		return scanner.Answer{}, fault(opCheckIn, scanner.Malformed, "ACME knows no exits")
 	}
-	got, err := c.checkIn(ctx, ask.Code, c.cfg.TerminalID)
+	got, err := c.checkIn(ctx, ask.Code, c.cfg.TerminalID, true)
 	if err != nil {
 		return scanner.Answer{}, err
 	}
 	return got.answer(), nil
 }
 
-// checkIn makes the configured call for one code.
-func (c *Client) checkIn(ctx context.Context, code scanner.Code, terminal TerminalID) (result, error) {
+// checkIn makes the configured call for one code; not to validate is for what has
+// entered already, and for the documented call alone.
+func (c *Client) checkIn(ctx context.Context, code scanner.Code, terminal TerminalID, validate bool) (result, error) {
 	call := wire.Call{Op: opCheckIn, Method: http.MethodPost, Path: c.cfg.CheckInPath}
 	kind := shapeOf(c.cfg.CheckInPath)
 	switch kind {
 	case external:
-		call.Body = externalRequest{string(code), c.cfg.EventInstance, terminal, true}
+		call.Body = externalRequest{string(code), c.cfg.EventInstance, terminal, validate}
 	case single:
 		call.Body = singleRequest{string(code)}
 	case batch:

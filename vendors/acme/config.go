@@ -25,6 +25,9 @@ const (
 	defaultUndo    = "/v2/willcall/undocheckintickets"
 	// off as undo_path: nothing is undone at ACME.
 	off = "off"
+	// What late_uploads may be.
+	park        = "park"
+	unvalidated = "unvalidated"
 )
 
 // Config is the vendor's block of the configuration.
@@ -43,6 +46,9 @@ type Config struct {
 	// CheckInPath is one of the documented calls, by its last word; UndoPath the one
 	// that takes a check-in back, or "off".
 	CheckInPath, UndoPath string
+	// LateUploads says what becomes of an entry that ACME calls too early or too late
+	// when it is uploaded: park, or unvalidated.
+	LateUploads string
 	// AdmitStatuses are the values of checkInStatus that let somebody in; RefuseStatuses
 	// those that do not, and why. What is in neither lets nobody in.
 	AdmitStatuses  []int64
@@ -68,10 +74,11 @@ func (t TerminalID) MarshalJSON() ([]byte, error) {
 
 // parse reads the block strictly and gives every fault at once.
 func parse(raw map[string]any) (Config, error) {
-	cfg := Config{BaseURL: defaultBase, CheckInPath: defaultCheckIn, UndoPath: defaultUndo}
+	cfg := Config{BaseURL: defaultBase, CheckInPath: defaultCheckIn, UndoPath: defaultUndo, LateUploads: park}
 	keys := map[string]func(any) error{
 		"base_url": text(&cfg.BaseURL), "api_key_file": text(&cfg.APIKeyFile), "checkin_path": text(&cfg.CheckInPath), "undo_path": text(&cfg.UndoPath),
-		"tenant_id": identifier(&cfg.TenantID, nil), "event_instance": identifier(&cfg.EventInstance, nil),
+		"late_uploads": text(&cfg.LateUploads),
+		"tenant_id":    identifier(&cfg.TenantID, nil), "event_instance": identifier(&cfg.EventInstance, nil),
 		"terminal_id":     identifier(&cfg.TerminalID.text, &cfg.TerminalID.number),
 		"admit_statuses":  func(v any) (err error) { cfg.AdmitStatuses, err = statuses(v); return err },
 		"refuse_statuses": func(v any) (err error) { cfg.RefuseStatuses, err = refusals(v); return err },
@@ -128,6 +135,9 @@ func (c *Config) check(faults map[string]error) {
 	}
 	if c.UndoPath != off && !plainPath(c.UndoPath) {
 		add("undo_path", fmt.Errorf("%q is no path such as %s; off: nothing is undone at ACME", c.UndoPath, defaultUndo))
+	}
+	if c.LateUploads != park && (c.LateUploads != unvalidated || shapeOf(c.CheckInPath) != external) {
+		add("late_uploads", fmt.Errorf("%q is neither %s nor, where checkin_path is %s, %s", c.LateUploads, park, external, unvalidated))
 	}
 	for _, status := range c.AdmitStatuses {
 		if reason, both := c.RefuseStatuses[status]; both {

@@ -25,7 +25,7 @@ func TestConfigFaults(t *testing.T) {
 		`vendor.checkin_path: "/v2/willcall/checkin" is none of the documented calls`,
 		`vendor.event_instance: "../x" is no id of ACME's`,
 		`vendor.refuse_statuses: "ok" is no reason to refuse; use one of: already_entered, not_found`,
-		`vendor.tenant: unknown key; known here: admit_statuses, api_key_file, base_url, checkin_path, event_instance, refuse_statuses, tenant_id, terminal_id, undo_path`,
+		`vendor.tenant: unknown key; known here: admit_statuses, api_key_file, base_url, checkin_path, event_instance, late_uploads, refuse_statuses, tenant_id, terminal_id, undo_path`,
 		`vendor.tenant_id: "a/b" is no id of ACME's`,
 		`vendor.terminal_id: 1.5 is no id; put it in quotes`,
 		`vendor.undo_path: "undo" is no path such as`,
@@ -69,6 +69,7 @@ func TestConfigValues(t *testing.T) {
 		{"checkin_path", "checkintickets", "none of the documented"}, {"checkin_path", "/v2/../checkintickets", "none of the documented"}, {"checkin_path", "/v2/checkintickets?x=1", "none of the documented"},
 		{"checkin_path", "//evil.example/checkintickets", "none of the documented"}, {"checkin_path", 5, "not text"},
 		{"undo_path", "off", ""}, {"undo_path", "/v2/b2b/willcall/undocheckintickets", ""}, {"undo_path", "/x#y", "no path"}, {"undo_path", "https://x/y", "no path"},
+		{"late_uploads", "park", ""}, {"late_uploads", "unvalidated", ""}, {"late_uploads", "never", "is neither park nor"}, {"late_uploads", true, "not text"},
 		{"base_url", "https://sand1-api.acmeticketing.net/", ""}, {"base_url", "http://127.0.0.1:8080", ""}, {"base_url", "https://x?y", "ends in a query"}, {"base_url", 5, "not text"},
 	} {
 		raw := maps.Clone(told())

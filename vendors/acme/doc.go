@@ -51,5 +51,7 @@
 //   - Events are listed by the B2B call, a day in each: the calendar for buyers lists
 //     none that is sold out. A state but "active" and "published" is shown as it came.
 //   - ACME takes no time of a scan: an upload is stamped with its own, which is kept
-//     beside ours.
+//     beside ours, and the window is judged by it as well. What is too late by then
+//     is parked, for a person; with late_uploads: unvalidated it is checked in with
+//     validate false, which is read as Back Office's check-in by hand: at any time.
 package acme

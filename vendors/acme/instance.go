@@ -12,6 +12,7 @@ import (
 const (
 	opInstance  = "event instance"
 	opInstances = "event instances"
+	opSummaries = "event instance summaries"
 )
 
 // Instance is an event that takes place once (B2B event instances). What it tells of
@@ -112,6 +113,29 @@ func (c *Client) Instances(ctx context.Context, span Range) ([]Instance, error) 
 	query.Set("type", string(AnyType))
 	var out list[Instance]
 	if err := c.get(ctx, opInstances, "/v2/b2b/event/instances", query, listLimit, &out); err != nil {
+		return nil, err
+	}
+	return out.items, nil
+}
+
+// Summary is the short form of an event. What it tells of numbers is not read.
+type Summary struct {
+	ID        id      `json:"id"`
+	Template  id      `json:"templateId"`
+	Name      *string `json:"name"`
+	StartsAt  moment  `json:"startTime"`
+	EndsAt    moment  `json:"endTime"`
+	Type      *string `json:"type"`
+	Admission *string `json:"admissionType"`
+	State     *string `json:"state"`
+}
+
+// Summaries lists the events of a span in their short form.
+func (c *Client) Summaries(ctx context.Context, span Range) ([]Summary, error) {
+	query := span.query(c.zone)
+	query.Set("type", string(AnyType))
+	var out list[Summary]
+	if err := c.get(ctx, opSummaries, "/v2/b2b/event/instances/summaries", query, listLimit, &out); err != nil {
 		return nil, err
 	}
 	return out.items, nil

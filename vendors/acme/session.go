@@ -72,7 +72,7 @@ func (c *Client) look(ctx context.Context) error {
 		return err
 	}
 	now := c.clock.True(c.clock.Now()).At
-	_, err := c.Instances(ctx, Range{From: now, To: now.Add(time.Minute)})
+	_, err := c.Summaries(ctx, Range{From: now, To: now.Add(time.Minute)})
 	return err
 }
 

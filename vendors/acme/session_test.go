@@ -23,7 +23,7 @@ func TestARefusedKeyIsRemembered(t *testing.T) {
 		if call := scanner.CallErrorOf(err); call.Trouble != scanner.Denied || call.MaybeSent || !strings.Contains(err.Error(), "the API key is refused (HTTP 401)") {
 			t.Errorf("%v", err)
 		}
-		if n := g.sim.Calls(acmesim.Instances); n != want {
+		if n := g.sim.Calls(acmesim.Summaries); n != want {
 			t.Errorf("%d calls, want %d", n, want)
 		}
 		if st := g.client.Status(); st.Ready || !strings.Contains(st.Problem, "vendor.api_key_file") {
@@ -36,7 +36,7 @@ func TestARefusedKeyIsRemembered(t *testing.T) {
 	probe(1)
 	clock.step(time.Second)
 	probe(2)
-	if g.client.SignIn(t.Context()) == nil || g.sim.Calls(acmesim.Instances) != 3 {
+	if g.client.SignIn(t.Context()) == nil || g.sim.Calls(acmesim.Summaries) != 3 {
 		t.Error("a person's wish is not heeded")
 	}
 	probe(3)

@@ -76,11 +76,18 @@ func (c *Client) deliver(ctx context.Context, m scanner.Movement) (scanner.Recei
 		}
 		terminal = TerminalID{f.Terminal, f.Number}
 	}
-	got, err := c.checkIn(ctx, m.Code, terminal)
+	got, err := c.checkIn(ctx, m.Code, terminal, true)
+	outside := got.reason == scanner.TooLate || got.reason == scanner.TooEarly
+	if err == nil && outside && c.cfg.LateUploads == unvalidated {
+		got, err = c.checkIn(ctx, m.Code, terminal, false)
+		outside = false
+	}
 	if err != nil {
 		return receipt, err
 	}
 	switch {
+	case outside:
+		receipt.Detail = fmt.Sprintf("ACME refuses it: %s, by the time of the upload: check it in by hand in Back Office (vendor.late_uploads)", got.reason)
 	case got.reason == scanner.OK:
 		receipt.Delivery, receipt.VendorAt = scanner.Taken, got.at
 	case got.reason == scanner.AlreadyEntered || got.nothing:

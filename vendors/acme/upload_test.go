@@ -34,7 +34,7 @@ func TestUpload(t *testing.T) {
 		at       time.Time
 	}{
 		{scanner.Taken, "", now}, {scanner.Duplicate, "ACME has an entry of this ticket already, 21 Nov 2026 19:00 +00:00", now}, {scanner.Rejected, "ACME refuses it: not_found", time.Time{}},
-		{scanner.Rejected, "ACME refuses it: too_early", time.Time{}}, {scanner.Rejected, "ACME answers check-in status 80", time.Time{}}, {scanner.Rejected, "ACME knows no exits", time.Time{}},
+		{scanner.Rejected, "ACME refuses it: too_early, by the time of the upload: check it in by hand in Back Office (vendor.late_uploads)", time.Time{}}, {scanner.Rejected, "ACME answers check-in status 80", time.Time{}}, {scanner.Rejected, "ACME knows no exits", time.Time{}},
 	} {
 		if r := got[i]; r.Seq != uint64(i+1) || r.Delivery != want.delivery || r.Detail != want.detail || !r.VendorAt.Equal(want.at) {
 			t.Errorf("%d: %+v, want %+v", i, r, want)
@@ -42,6 +42,31 @@ func TestUpload(t *testing.T) {
 	}
 	if n, age := g.client.Limits(); n != 1 || age != 0 {
 		t.Errorf("limits %d, %v", n, age)
+	}
+}
+
+// What was in time at the gate and is too late when it is uploaded is parked, or, where
+// the site says so, checked in without its window. A used ticket is a conflict still.
+func TestLateUploads(t *testing.T) {
+	for _, way := range []string{"park", "unvalidated"} {
+		g := newGate(t, acmesim.Options{}, func(raw map[string]any, _ *acme.Deps) { raw["late_uploads"] = way })
+		g.ask(t, "used00000005")
+		g.sim.SetClock(12 * time.Hour)
+		got, err := g.upload(t, movement(1, "good00000001"), movement(2, "used00000005"), movement(3, "nobody000000"))
+		want := scanner.Rejected
+		if way == "unvalidated" {
+			want = scanner.Taken
+		}
+		if err != nil || got[0].Delivery != want || got[1].Delivery != scanner.Duplicate || got[2].Delivery != scanner.Rejected || g.sim.Entered("used00000005") != 1 || got[2].Detail != "ACME refuses it: not_found" {
+			t.Errorf("%s: %+v, %v", way, got, err)
+		}
+		if n := g.sim.Entered("good00000001"); (n == 1) != (want == scanner.Taken) {
+			t.Errorf("%s: entered %d times", way, n)
+		}
+		// At the gate everything is validated.
+		if got := g.ask(t, "more00000002"); got.Reason != scanner.TooLate {
+			t.Errorf("%s: %+v", way, got)
+		}
 	}
 }
 

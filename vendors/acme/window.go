@@ -68,8 +68,6 @@ type knownEvent struct {
 	Start    time.Time `json:"start,omitzero"`
 	// Window is the event's own or its template's.
 	Window checkInWindow `json:"window"`
-	// State is ACME's word for an event that does not take place as planned.
-	State string `json:"state,omitempty"`
 }
 
 // kept is the configured event as ACME last told it, in this run or before it. It is
@@ -146,7 +144,7 @@ func (k *kept) set(c *Client, event knownEvent) {
 }
 
 func (e knownEvent) same(other knownEvent) bool {
-	return e.Start.Equal(other.Start) && e.Window.same(other.Window) && e.Name == other.Name && e.Template == other.Template && e.State == other.State
+	return e.Start.Equal(other.Start) && e.Window.same(other.Window) && e.Name == other.Name && e.Template == other.Template
 }
 
 // Window gives the configured event's check-in window, from memory; false: it was
@@ -203,7 +201,7 @@ func (c *Client) take(instance Instance, window *checkInWindow, told bool) {
 		before.Window = checkInWindow{}
 	}
 	event := knownEvent{
-		Name: plain(instance.Name), Template: string(instance.Template), Start: instance.StartsAt.At, State: instance.odd(), Window: before.Window,
+		Name: plain(instance.Name), Template: string(instance.Template), Start: instance.StartsAt.At, Window: before.Window,
 	}
 	if window != nil {
 		event.Window = *window

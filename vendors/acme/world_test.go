@@ -161,7 +161,7 @@ func TestContract(t *testing.T) {
 			vendortest.Run(t, vendortest.Suite{New: func(t *testing.T) *vendortest.World {
 				g := newGate(t, acmesim.Options{}, func(raw map[string]any, _ *acme.Deps) { raw["event_instance"] = event })
 				codes := map[scanner.Reason]scanner.Code{scanner.OK: "good00000001", scanner.NotFound: "nobody000000"}
-				probe := acmesim.Instances
+				probe := acmesim.Summaries
 				if event == "" {
 					codes[scanner.TooEarly], codes[scanner.TooLate], codes[scanner.Restricted] = "earl00000007", "late00000008", "bloc00000009"
 				} else {

@@ -18,6 +18,7 @@ const (
 	Undo      = "undo"
 	Instance  = "instance"
 	Instances = "instances"
+	Summaries = "summaries"
 	Templates = "templates"
 	Calendar  = "calendar"
 	Times     = "times"
@@ -43,7 +44,7 @@ func (s *Sim) routes() *http.ServeMux {
 	serve("POST /v2/b2b/willcall/checkintickets", CheckIn, (*call).batch)
 	serve("POST /v2/willcall/undocheckintickets", Undo, (*call).undo)
 	serve("GET /v2/b2b/event/instances", Instances, (*call).instances)
-	serve("GET /v2/b2b/event/instances/summaries", Instances, (*call).summaries)
+	serve("GET /v2/b2b/event/instances/summaries", Summaries, (*call).summaries)
 	serve("GET /v2/b2b/event/instances/{id}", Instance, (*call).instance)
 	serve("GET /v2/b2c/events/{id}", EventCall, (*call).event)
 	serve("GET /v2/b2c/events/{id}/nextAvailable", EventCall, (*call).next)
@@ -74,8 +75,10 @@ func CallName(r *http.Request) string {
 		return Templates
 	case strings.HasPrefix(path, "/v2/b2c/events/"):
 		return EventCall
-	case path == "/v2/b2b/event/instances" || path == "/v2/b2b/event/instances/summaries":
+	case path == "/v2/b2b/event/instances":
 		return Instances
+	case path == "/v2/b2b/event/instances/summaries":
+		return Summaries
 	case strings.HasPrefix(path, "/v2/b2b/event/instances/"):
 		return Instance
 	}
