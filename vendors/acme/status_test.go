@@ -219,6 +219,21 @@ func TestEdgesOfARefusal(t *testing.T) {
 	if got := g.ask(t, "good00000001"); got.Reason != scanner.TooLate || !got.ClosedAt.Equal(start.Add(time.Hour)) {
 		t.Errorf("%+v", got)
 	}
+	// The window is that of the configured event, and says nothing of another's ticket.
+	g.sim.SetClock(-2 * time.Hour)
+	g.sim.SetStatus(acmesim.MadeUp().TooEarly, 1)
+	if got := g.ask(t, "earl00000007"); got.Reason != scanner.TooEarly || !got.OpensAt.IsZero() {
+		t.Errorf("another event's ticket, of which nothing is told: %+v", got)
+	}
+	another := over(t, canned{body: fmt.Sprintf(`{"checkInStatus":30,"ticketEventTime":%q}`, start.Add(3*time.Hour).Format(time.RFC3339))}, func(raw map[string]any, d *acme.Deps) {
+		raw["event_instance"], raw["base_url"], d.Memory = show, g.server.URL(), g.memory
+	})
+	if _, known := another.Window(); !known {
+		t.Error("the window is not remembered")
+	}
+	if got, err := another.Validate(t.Context(), scanner.Ask{Code: "1", Direction: scanner.Entry}); err != nil || !got.OpensAt.IsZero() {
+		t.Errorf("another event's ticket: %+v, %v", got, err)
+	}
 	c := over(t, canned{body: fmt.Sprintf(`{"checkInStatus":30,"minutesBefore":15,"minutesAfter":"30","ticketEventTime":%q}`, start.Format(time.RFC3339))}, path(singlePath))
 	if got, err := c.Validate(t.Context(), scanner.Ask{Code: "1", Direction: scanner.Entry}); err != nil || !got.OpensAt.Equal(start.Add(-15*time.Minute)) {
 		t.Errorf("%+v, %v", got, err)

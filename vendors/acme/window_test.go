@@ -162,6 +162,32 @@ func TestTheWindowSurvivesARestart(t *testing.T) {
 	}
 }
 
+// Whatever changes of an event is kept as well.
+func TestAChangedWindowIsKept(t *testing.T) {
+	g := newGate(t, acmesim.Options{}, eventOf(show))
+	event := acmesim.Event{ID: show, Template: acmesim.DemoTemplate, Name: "Planetarium", Start: showTime(time.Now()), Window: acmesim.Minutes(90, 60)}
+	was := ""
+	for what, change := range []func(){
+		func() { event.Window = acmesim.Minutes(60, 60) }, func() { event.Window = acmesim.Minutes(60, 30) }, func() { event.Window.AutoRebook = true },
+		func() { event.Window.BlockScan = true }, func() { event.Name = "Stars" }, func() { event.Start = event.Start.Add(time.Hour) },
+	} {
+		change()
+		g.sim.AddEvents(event)
+		if err := g.client.Probe(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if now := string(g.memory.Kept["event"]); now == was {
+			t.Errorf("change %d is not kept: %s", what, now)
+		} else {
+			was = now
+		}
+		w, _ := g.client.Window()
+		if after, known := g.again(t, eventOf(show)).Window(); !known || !after.OpensAt.Equal(w.OpensAt) || !after.ClosesAt.Equal(w.ClosesAt) || after.Blocked != w.Blocked {
+			t.Errorf("change %d: %+v, want %+v", what, after, w)
+		}
+	}
+}
+
 // broken is a memory on a bad disk.
 type broken struct{}
 
