@@ -166,7 +166,10 @@ func TestTheWindowSurvivesARestart(t *testing.T) {
 func TestAChangedWindowIsKept(t *testing.T) {
 	g := newGate(t, acmesim.Options{}, eventOf(show))
 	event := acmesim.Event{ID: show, Template: acmesim.DemoTemplate, Name: "Planetarium", Start: showTime(time.Now()), Window: acmesim.Minutes(90, 60)}
-	was := ""
+	if err := g.client.Probe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	was := string(g.memory.Kept["event"])
 	for what, change := range []func(){
 		func() { event.Window = acmesim.Minutes(60, 60) }, func() { event.Window = acmesim.Minutes(60, 30) }, func() { event.Window.AutoRebook = true },
 		func() { event.Window.BlockScan = true }, func() { event.Name = "Stars" }, func() { event.Start = event.Start.Add(time.Hour) },
