@@ -9,7 +9,7 @@ import (
 
 func TestTheEventsWindow(t *testing.T) {
 	opens, closes := noon.Add(time.Hour), noon.Add(3*time.Hour)
-	tonight := scanner.Window{Event: "E1", OpensAt: opens, ClosesAt: closes}
+	tonight := scanner.Window{Event: "E1", Name: "The Show", OpensAt: opens, ClosesAt: closes}
 	blocked := scanner.Window{Blocked: true, Detail: "not scanned here"}
 	with := func(w scanner.Window, edit ...func(*scanner.Facts)) scanner.Facts {
 		return listed(append([]func(*scanner.Facts){func(f *scanner.Facts) { f.Window = w }}, edit...)...)
@@ -32,6 +32,7 @@ func TestTheEventsWindow(t *testing.T) {
 		"an exit after it":               {with(tonight, at(closes.Add(time.Minute)), func(f *scanner.Facts) { f.Direction, f.Mark.Entered = scanner.Exit, true }), scanner.Exited},
 		"the ticket's own window counts": {with(tonight, ticket(func(tk *scanner.Ticket) { tk.ValidUntil = closes })), scanner.OK},
 		"another event's ticket":         {with(tonight, ticket(func(tk *scanner.Ticket) { tk.Event = "E2" })), scanner.OK},
+		"this event's ticket by name":    {with(tonight, ticket(func(tk *scanner.Ticket) { tk.Event = "the show" })), scanner.TooEarly},
 		"this event's ticket":            {with(tonight, ticket(func(tk *scanner.Ticket) { tk.Event = "e1" })), scanner.TooEarly},
 		"voided comes first":             {with(tonight, ticket(func(tk *scanner.Ticket) { tk.Status = scanner.StatusVoided })), scanner.Voided},
 		"blocked":                        {with(blocked), scanner.Restricted},

@@ -50,6 +50,10 @@ func (s *seen) note(rec scanner.Record) {
 	case scanner.Refunded:
 		t.Status = scanner.StatusRefunded
 	case scanner.Restricted:
+		if rec.Verdict != scanner.Refuse {
+			s.forget(rec.Scope, rec.Code) // nobody understood what was said
+			return
+		}
 		t.Status, t.Detail = scanner.StatusBlocked, rec.Detail
 	default:
 		// Admitted, and the mark tells of it; or nothing that lasts was said.

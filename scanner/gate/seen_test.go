@@ -50,6 +50,7 @@ func TestWhatTheVendorToldBeforeTheNetworkWent(t *testing.T) {
 		"restricted":                           {told: refusal(scanner.Restricted, func(a *scanner.Answer) { a.Detail = "banned" }), later: time.Minute, want: scanner.Restricted},
 		"unknown may have been sold since":     {told: refusal(scanner.NotFound, nil), later: time.Minute, want: scanner.NoList},
 		"for another event":                    {told: refusal(scanner.WrongEvent, nil), later: time.Minute, want: scanner.NoList},
+		"not understood":                       {told: refusal(scanner.Restricted, func(a *scanner.Answer) { a.Verdict = scanner.Review }), later: time.Minute, want: scanner.NoList},
 		"a day ago":                            {told: refusal(scanner.Voided, nil), later: 25 * time.Hour, want: scanner.NoList},
 	} {
 		for _, restarted := range []bool{false, true} {

@@ -32,7 +32,7 @@ func (r result) answer() scanner.Answer {
 	a := scanner.Answer{Verdict: r.reason.Verdict(), Reason: r.reason, Ticket: r.ticket, TicketID: r.uuid, Detail: r.detail}
 	switch {
 	case r.unnamed:
-		a.Verdict = scanner.Review
+		a.Verdict, a.MaybeActed = scanner.Review, true
 	case r.reason == scanner.OK:
 		a.VendorAt = r.at
 		if a.Ticket == nil {

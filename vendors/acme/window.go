@@ -154,7 +154,7 @@ func (c *Client) Window() (scanner.Window, bool) {
 	if !known {
 		return scanner.Window{}, false
 	}
-	w := scanner.Window{Event: event.ID, Blocked: bool(event.Window.Block)}
+	w := scanner.Window{Event: event.ID, Name: event.Name, Blocked: bool(event.Window.Block)}
 	w.OpensAt, w.ClosesAt = event.Window.edges(event.Start)
 	if w.Blocked {
 		w.Detail = "ACME blocks the scanning of this event's tickets (blockScan)"
