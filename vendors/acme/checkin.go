@@ -72,21 +72,31 @@ func (c *Client) Validate(ctx context.Context, ask scanner.Ask) (scanner.Answer,
 	if ask.Direction == scanner.Exit {
 		return scanner.Answer{}, fault(opCheckIn, scanner.Malformed, "ACME knows no exits")
 	}
-	got, err := c.checkIn(ctx, ask.Code, c.cfg.TerminalID, true)
+	got, err := c.checkIn(ctx, ask.Code, c.here(), true)
 	if err != nil {
 		return scanner.Answer{}, err
 	}
 	return got.answer(), nil
 }
 
+// place is where a check-in is made: at a terminal, into an event (empty: ACME finds it
+// by the ticket).
+type place struct {
+	terminal TerminalID
+	event    string
+}
+
+// here is the configured one.
+func (c *Client) here() place { return place{c.cfg.TerminalID, c.cfg.EventInstance} }
+
 // checkIn makes the configured call for one code; not to validate is for what has
 // entered already, and for the documented call alone.
-func (c *Client) checkIn(ctx context.Context, code scanner.Code, terminal TerminalID, validate bool) (result, error) {
+func (c *Client) checkIn(ctx context.Context, code scanner.Code, into place, validate bool) (result, error) {
 	call := wire.Call{Op: opCheckIn, Method: http.MethodPost, Path: c.cfg.CheckInPath}
 	kind := shapeOf(c.cfg.CheckInPath)
 	switch kind {
 	case external:
-		call.Body = externalRequest{string(code), c.cfg.EventInstance, terminal, validate}
+		call.Body = externalRequest{string(code), into.event, into.terminal, validate}
 	case single:
 		call.Body = singleRequest{string(code)}
 	case batch:

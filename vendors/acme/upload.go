@@ -18,11 +18,13 @@ const oneByOne = 1
 type frozen struct {
 	Terminal string `json:"t"`
 	Number   bool   `json:"n,omitempty"`
+	Event    string `json:"e,omitempty"`
 }
 
-// Freeze gives the terminal, which each check-in is made by.
+// Freeze gives the terminal, which each check-in is made by, and the event that it is
+// made into: by the time of the upload the gate may stand at the next one.
 func (c *Client) Freeze() json.RawMessage {
-	raw, err := json.Marshal(frozen{c.cfg.TerminalID.text, c.cfg.TerminalID.number})
+	raw, err := json.Marshal(frozen{c.cfg.TerminalID.text, c.cfg.TerminalID.number, c.cfg.EventInstance})
 	if err != nil {
 		return nil
 	}
@@ -67,19 +69,19 @@ func (c *Client) deliver(ctx context.Context, m scanner.Movement) (scanner.Recei
 		receipt.Detail = "ACME knows no exits"
 		return receipt, nil
 	}
-	terminal := c.cfg.TerminalID
+	into := c.here()
 	if len(m.Data) > 0 {
 		var f frozen
-		if wire.Decode(m.Data, &f) != nil || f.Terminal == "" || !plainID(f.Terminal) {
-			receipt.Detail = "the terminal of this scan cannot be read: check the ticket in by hand"
+		if wire.Decode(m.Data, &f) != nil || f.Terminal == "" || !plainID(f.Terminal) || !plainID(f.Event) {
+			receipt.Detail = "the terminal and event of this scan cannot be read: check the ticket in by hand"
 			return receipt, nil
 		}
-		terminal = TerminalID{f.Terminal, f.Number}
+		into = place{TerminalID{f.Terminal, f.Number}, f.Event}
 	}
-	got, err := c.checkIn(ctx, m.Code, terminal, true)
+	got, err := c.checkIn(ctx, m.Code, into, true)
 	outside := got.reason == scanner.TooLate || got.reason == scanner.TooEarly
 	if err == nil && outside && c.cfg.LateUploads == unvalidated {
-		got, err = c.checkIn(ctx, m.Code, terminal, false)
+		got, err = c.checkIn(ctx, m.Code, into, false)
 		outside = false
 	}
 	if err != nil {

@@ -92,6 +92,26 @@ func TestTheTerminalIsFrozen(t *testing.T) {
 	}
 }
 
+// The event is that of the scan's own time, too: a gate that stands at the next one
+// must not rebook who entered the one before.
+func TestTheEventIsFrozen(t *testing.T) {
+	at := func(event string) change {
+		return func(raw map[string]any, _ *acme.Deps) { raw["event_instance"] = event }
+	}
+	g := newGate(t, acmesim.Options{}, at(show))
+	m := movement(1, "good00000001")
+	m.Data = g.client.Freeze()
+	any := movement(2, "film00000006")
+	any.Data = g.again(t, nil).Freeze()
+	g.client = g.again(t, at("early"))
+	if got, err := g.upload(t, m, any, movement(3, "more00000003")); err != nil || got[0].Delivery != scanner.Taken || got[1].Delivery != scanner.Taken || got[2].Delivery != scanner.Rejected {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if e := g.sim.Entries(); len(e) != 2 || e[0].Event != show || e[1].Event != other {
+		t.Errorf("entries %+v", e)
+	}
+}
+
 // While nobody has named a status that admits, nothing is uploaded: nobody could tell
 // what became of it. Nothing gets lost by it.
 func TestNothingIsUploadedUntilAStatusIsNamed(t *testing.T) {
