@@ -70,6 +70,8 @@ type Facts struct {
 	Found  Found
 	Ticket Ticket
 	List   ListState
+	// Window is the configured event's, for tickets that have none of their own.
+	Window Window
 	// Ready is false where the vendor needs a registration or sign-in that this
 	// device does not have.
 	Ready bool
@@ -104,6 +106,9 @@ type Decision struct {
 // conflict, voided or refunded, client, series, event, section, window (entries
 // only), block, gate rule; a missing code is judged by the list's worth.
 func Decide(f Facts) Decision {
+	if f.Found == Listed {
+		f.Ticket = f.Window.Over(f.Ticket)
+	}
 	if f.Found == Damaged {
 		d := because(DamagedRecord)
 		d.Detail = f.Ticket.Detail
@@ -153,6 +158,11 @@ func (f Facts) decideMissing() Decision {
 	}
 	switch {
 	case f.Rule.Unknown == PolicyAdmit:
+		// Whatever ticket it is, outside the event's window it is none that enters now.
+		f.Ticket = f.Window.Over(Ticket{Status: StatusValid})
+		if d, refused := f.checkRecord(); refused {
+			return d
+		}
 		d := f.decideByRule()
 		d.Unverified = d.Verdict == Admit
 		return d
@@ -331,7 +341,8 @@ func (f Facts) Passed() Mark {
 	m.Last, m.Undone, m.LastAt = SelfSeq, false, f.Stamp
 	// An end that is past already, as after a supervisor's admission, would end
 	// the mark as soon as it is made.
-	if end := later(f.Ticket.EventEnds, f.Ticket.ValidUntil); end.After(f.At.At) {
+	t := f.Window.Over(f.Ticket)
+	if end := later(t.EventEnds, t.ValidUntil); end.After(f.At.At) {
 		m.EventEnds = later(m.EventEnds, end)
 	} else {
 		m.EventEnds = time.Time{}

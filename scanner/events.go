@@ -41,11 +41,27 @@ type EventLister interface {
 
 // Window is when the tickets of the configured event are admitted.
 type Window struct {
-	// Event is the vendor's id of it.
-	Event string
+	// Event is the vendor's id of it, Name what people call it: a manifest may tell
+	// its tickets' event by either.
+	Event, Name string
 	// OpensAt and ClosesAt are inclusive; zero: open.
 	OpensAt, ClosesAt time.Time
 	// Blocked: its tickets are not to be scanned; Detail says why in plain text.
 	Blocked bool
 	Detail  string
+}
+
+// Over gives the ticket with the window of its event, where it has none of its
+// own.
+func (w Window) Over(t Ticket) Ticket {
+	if elsewhere(w.Event, t.Event) && (w.Name == "" || elsewhere(w.Name, t.Event)) {
+		return t
+	}
+	if t.ValidFrom.IsZero() && t.ValidUntil.IsZero() {
+		t.ValidFrom, t.ValidUntil = w.OpensAt, w.ClosesAt
+	}
+	if w.Blocked && (t.Status == StatusValid || t.Status == StatusUsed) {
+		t.Status, t.Detail = StatusBlocked, w.Detail
+	}
+	return t
 }

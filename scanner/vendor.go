@@ -70,10 +70,11 @@ type Ask struct {
 
 // Answer is a vendor's definite answer: admit or refuse.
 type Answer struct {
-	// Verdict may be review as well: the vendor answered, did not act on the call, and
-	// said nothing of the ticket.
-	Verdict Verdict
-	Reason  Reason
+	// Verdict may be review as well: the vendor answered and said nothing of the ticket
+	// that can be understood. MaybeActed: it may have taken the movement all the same.
+	Verdict    Verdict
+	MaybeActed bool
+	Reason     Reason
 	// Ticket is what the vendor tells of it; nil: nothing.
 	Ticket   *TicketInfo
 	TicketID string

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"usher/scanner"
+	"usher/vendors/acme"
 	"usher/vendors/archtics"
 	"usher/vendors/audienceview"
 	"usher/vendors/manifest"
@@ -32,8 +33,8 @@ type Deps struct {
 	Version string
 	// Clock tells stamps; nil: the process's own time, trusted in nothing.
 	Clock scanner.Clock
-	// Zone is the venue's, for vendors that tell times without one; nil: the system's
-	// own.
+	// Zone is the venue's, for vendors that tell times without one or want them with its
+	// offset; nil: the system's own.
 	Zone *time.Location
 	// Memory gives a vendor's own part of what survives a restart; nil: nothing
 	// does.
@@ -86,6 +87,12 @@ func (d Deps) log(name string) *slog.Logger {
 // vendor of its own block.
 func known() map[string]func(raw map[string]any, deps Deps) (scanner.Vendor, error) {
 	return map[string]func(map[string]any, Deps) (scanner.Vendor, error){
+		acme.Name: func(raw map[string]any, deps Deps) (scanner.Vendor, error) {
+			return acme.New(raw, acme.Deps{
+				Version: deps.Version, Zone: deps.Zone, Clock: deps.Clock, Memory: deps.memory(acme.Name), Environ: deps.Environ,
+				Transport: deps.Transport, Time: deps.Time, Observe: deps.Observe, Log: deps.log(acme.Name),
+			})
+		},
 		audienceview.Name: func(raw map[string]any, deps Deps) (scanner.Vendor, error) {
 			return audienceview.New(raw, audienceview.Deps{
 				Version: deps.Version, Clock: deps.Clock, Memory: deps.memory(audienceview.Name), Environ: deps.Environ,

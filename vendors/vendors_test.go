@@ -26,7 +26,7 @@ func TestManifest(t *testing.T) {
 
 func TestUnknownVendorNamesTheKnown(t *testing.T) {
 	_, err := vendors.New("manifst", nil, vendors.Deps{})
-	if err == nil || err.Error() != `vendor.name: unknown vendor "manifst"; use one of: archtics, audienceview, manifest, presence, ticketing` {
+	if err == nil || err.Error() != `vendor.name: unknown vendor "manifst"; use one of: acme, archtics, audienceview, manifest, presence, ticketing` {
 		t.Errorf("got %v", err)
 	}
 }

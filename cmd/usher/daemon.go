@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -214,6 +215,9 @@ func (d *usherd) run(ctx context.Context, cfg *configs.Config, faults configs.Fa
 	})
 	group.Go(func() error { return watch(ctx, h.gate, d.log) })
 	group.Go(func() error { return d.reloadOnHangup(ctx, group, hangups) })
+	if first.gate.Seen {
+		group.Go(func() error { return d.recallSeen() })
+	}
 	h.parley.run(ctx, group)
 	d.parts.apply(ctx, group, partsOf(first))
 
@@ -228,6 +232,22 @@ func (d *usherd) run(ctx context.Context, cfg *configs.Config, faults configs.Fa
 	h.gate.Drain()
 	d.signOut(first.vendor)
 	return err
+}
+
+// recalled is how many records the gate reads again after a start.
+const recalled = 5000
+
+// recallSeen lets the gate know what the vendor last told of tickets. It takes its
+// time beside the scans.
+func (d *usherd) recallSeen() error {
+	list, err := d.journal.Scans(0, recalled)
+	if err != nil {
+		d.log.Warn("what the vendor told of tickets before is not known", "err", err)
+		return nil
+	}
+	slices.Reverse(list)
+	d.house.gate.Recall(list)
+	return nil
 }
 
 // signOutTime is how long the vendor may take to hear that the daemon stops.

@@ -369,7 +369,7 @@ func inspectVendor(ctx context.Context, f *findings, cfg *configs.Config, runnin
 	var off time.Duration
 	var seen bool
 	vendor, err := openVendor(cfg, vendors.Deps{
-		Event: cfg.Gate.Event, Device: vendorDevice(cfg), Version: version(), Clock: c, Time: c.CertificateTime, Environ: os.Environ(),
+		Event: cfg.Gate.Event, Device: vendorDevice(cfg), Version: version(), Zone: venueZone(cfg), Clock: c, Time: c.CertificateTime, Environ: os.Environ(),
 		Observe: func(o wire.Observation) {
 			trip, _ := o.Received.Since(o.Sent)
 			off, seen = o.Received.Wall.Sub(o.Date.Add(time.Second/2+trip/2)), true
@@ -397,6 +397,7 @@ func inspectVendor(ctx context.Context, f *findings, cfg *configs.Config, runnin
 		f.add("vendor", gradeOK, "%s: signed in, %s", cfg.Vendor.Name, took.Round(time.Millisecond))
 	}
 	inspectSections(ctx, f, cfg, vendor)
+	inspectWindow(ctx, f, cfg, vendor)
 	if expires := vendor.Session.Status().PasswordExpiresAt; !expires.IsZero() && time.Until(expires) < passwordWarning {
 		f.add("vendor", gradeWarn, "the password expires on %s: change it before", expires.Format("2 Jan 2006"))
 	}
@@ -406,6 +407,38 @@ func inspectVendor(ctx context.Context, f *findings, cfg *configs.Config, runnin
 	if err := vendor.Session.SignOut(ctx); err != nil {
 		f.add("vendor", gradeWarn, "not signed out: %v", err)
 	}
+}
+
+// inspectWindow says when the vendor lets the configured event's tickets in: the
+// wrong event is found here, and not when the gate has opened.
+func inspectWindow(ctx context.Context, f *findings, cfg *configs.Config, vendor scanner.Vendor) {
+	if vendor.Window == nil {
+		return
+	}
+	const what = "check-in window"
+	if vendor.Watcher != nil {
+		if err := vendor.Watcher.Watch(ctx); err != nil {
+			f.add(what, gradeWarn, "%v", err)
+			return
+		}
+	}
+	window, known := vendor.Window()
+	zone := venueZone(cfg)
+	switch {
+	case !known:
+		f.add(what, gradeWarn, "the vendor does not tell it")
+	case window.Blocked:
+		f.add(what, gradeWarn, "%s", window.Detail)
+	default:
+		f.add(what, gradeOK, "event %s: %s to %s", window.Event, edgeText(window.OpensAt, zone), edgeText(window.ClosesAt, zone))
+	}
+}
+
+func edgeText(at time.Time, zone *time.Location) string {
+	if at.IsZero() {
+		return "open"
+	}
+	return at.In(zone).Format("2 Jan 2006 15:04 MST")
 }
 
 const (

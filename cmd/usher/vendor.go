@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -31,15 +32,24 @@ type parley struct {
 // vendorDeps is what a vendor gets of the house; without a house (a
 // configuration being checked) it gets nothing but the environment.
 func (d *usherd) vendorDeps(cfg *configs.Config) vendors.Deps {
-	zone, _ := cfg.Gate.Location() // a wrong one is a fault of the configuration, told as such
 	device := vendorDevice(cfg)
 	device.ID = d.identity.ID
 	return vendors.Deps{
-		Event: cfg.Gate.Event, Zone: zone, Device: device, Version: version(), Clock: d.clock, Memory: d.journal.Memory, Environ: os.Environ(),
+		Event: cfg.Gate.Event, Zone: venueZone(cfg), Device: device, Version: version(), Clock: d.clock, Memory: d.journal.Memory, Environ: os.Environ(),
 		Time:    d.clock.CertificateTime,
 		Observe: func(o wire.Observation) { d.clock.Observe(o.Date, o.Sent, o.Received) },
 		Log:     d.log,
 	}
+}
+
+// venueZone is the zone of the place where the gate stands; UTC where the
+// configuration's cannot be read, which is told elsewhere.
+func venueZone(cfg *configs.Config) *time.Location {
+	zone, err := cfg.Gate.Location()
+	if err != nil {
+		return time.UTC
+	}
+	return zone
 }
 
 // vendorDevice is what a vendor may be told of this device.

@@ -10,9 +10,11 @@
 // KovZpZAFF17J, and uploads go to /ticket/upload/{direction}; Archtics' the key demo,
 // uid user99, dsn apigee, product sth-customer; TickeTing's the key demo (user gate7,
 // password demo), event 16993717817996, and the admission tokens A0F9GG8D (all
-// sections) and FR0NT001 (Front Stage). The second switches the network's faults, and
-// stays there when the first is switched off; while the first is up, it serves /_sim/
-// as well:
+// sections) and FR0NT001 (Front Stage); ACME's the key demo, tenant
+// 57113d507947cc39efb44200, terminal 7, event 63d08b46c9092f6d5ed46389, and made-up
+// statuses: 555 admits, 20 is already used, 30 too early, 40 too late, 60 the wrong
+// event, 70 unknown. The second switches the network's faults, and stays there when the
+// first is switched off; while the first is up, it serves /_sim/ as well:
 //
 //	GET    /_sim/faults   those switched on
 //	POST   /_sim/faults?kind=blackhole&call=validateTicket&times=3&delay=2s&status=503&retry_after=7&bytes=20
@@ -38,6 +40,7 @@ import (
 	"syscall"
 	"time"
 
+	"usher/vendors/acme/acmesim"
 	"usher/vendors/archtics/archticssim"
 	"usher/vendors/audienceview/audienceviewsim"
 	"usher/vendors/presence/presencesim"
@@ -66,6 +69,11 @@ type simulator struct {
 // simulators is the list: each makes one with count tickets.
 func simulators() map[string]func(count int) simulator {
 	return map[string]func(int) simulator{
+		"acme": func(count int) simulator {
+			sim := acmesim.New(acmesim.Options{})
+			sim.Demo(count)
+			return simulator{sim, acmesim.CallName, "", sim.Control()}
+		},
 		"archtics": func(count int) simulator {
 			sim := archticssim.New(archticssim.Options{})
 			sim.Demo(count)

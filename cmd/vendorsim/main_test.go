@@ -114,6 +114,46 @@ func TestStory(t *testing.T) {
 	}
 }
 
+// ACME's simulator as well: checked in, undone, uploaded, listed, by the statuses that
+// the command's description names.
+func TestStoryOfACME(t *testing.T) {
+	base, control := start(t, "-vendor", "acme", "-tickets", "5")
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	v, err := vendors.New("acme", map[string]any{
+		"base_url": base, "tenant_id": "57113d507947cc39efb44200", "terminal_id": 7, "event_instance": "63d08b46c9092f6d5ed46389",
+		"admit_statuses": []any{555}, "refuse_statuses": map[string]any{"already_entered": 20, "wrong_event": 60},
+	}, vendors.Deps{Environ: []string{"USHER_VENDOR_API_KEY=demo"}, Transport: transport})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	if err := v.Session.Probe(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if w, known := v.Window(); !known || w.OpensAt.IsZero() || w.ClosesAt.IsZero() {
+		t.Errorf("window %+v, %v", w, known)
+	}
+	for _, want := range []scanner.Reason{scanner.OK, scanner.AlreadyEntered} {
+		if got, err := v.Validator.Validate(ctx, scanner.Ask{Code: "721744537954", Direction: scanner.Entry}); err != nil || got.Reason != want {
+			t.Errorf("%+v, %v; want %s", got, err, want)
+		}
+	}
+	if err := v.Undoer.Undo(ctx, scanner.Movement{Code: "721744537954", Direction: scanner.Entry}); err != nil {
+		t.Error(err)
+	}
+	m := scanner.Movement{Seq: 1, Code: "830000000004", Direction: scanner.Entry, Data: v.Freeze()}
+	if got, err := v.Uploader.Upload(ctx, []scanner.Movement{m}); err != nil || got[0].Delivery != scanner.Taken {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if events, err := v.Events.Events(ctx, time.Now(), time.Now().AddDate(0, 0, 1)); err != nil || len(events) != 2 || events[0].Series != "Planetarium" {
+		t.Errorf("%+v, %v", events, err)
+	}
+	if text := do(t, "GET", control+"/scans", 200); !strings.Contains(text, `"undone":true`) || !strings.Contains(text, "830000000004") {
+		t.Errorf("scans %s", text)
+	}
+}
+
 // Presence's simulator as well: configured, one in, one out, one uploaded.
 func TestStoryOfPresence(t *testing.T) {
 	base, control := start(t, "-vendor", "presence", "-tickets", "5")

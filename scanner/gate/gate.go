@@ -76,6 +76,13 @@ type Config struct {
 	// Freeze gives what an upload needs of this device as it is at scan time; nil:
 	// nothing.
 	Freeze func() json.RawMessage
+	// Undoer takes movements back at the vendor; nil: it cannot.
+	Undoer scanner.Undoer
+	// Window gives the configured event's check-in window; nil: none is known.
+	Window func() (scanner.Window, bool)
+	// Seen: what the vendor last told of a ticket stands in for a list, which it does
+	// not give.
+	Seen bool
 }
 
 // Deps are the rooms around the gate. All fields but Link and Ended are required.
@@ -114,6 +121,7 @@ type Gate struct {
 	unsaved unsaved
 	// searches are a Finder's calls and what came of the late ones.
 	searches searches
+	seen     seen
 
 	mu    sync.Mutex // guards lanes
 	lanes map[string]*lane

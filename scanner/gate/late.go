@@ -41,7 +41,7 @@ func (g *Gate) stands(st *standing) {
 func (g *Gate) late(ctx context.Context, c *call, r reply) {
 	defer g.release(c)
 	if r.err == nil && r.Verdict == scanner.Review {
-		r.err = &scanner.CallError{Op: "validate", Trouble: scanner.Malformed, Err: errors.New("an answer that says nothing of the ticket")}
+		r.err = &scanner.CallError{Op: "validate", Trouble: scanner.Malformed, MaybeSent: r.MaybeActed, Err: errors.New("an answer that says nothing of the ticket")}
 	}
 	var err error
 	if c.stand == nil {

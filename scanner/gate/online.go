@@ -240,6 +240,7 @@ func (s *scan) confirmed(ctx context.Context, a scanner.Answer, mark scanner.Mar
 		rec.Seq = s.gate.Journal.NoteMoved(rec, *c.Mark)
 		out = scanner.Outcome{Record: rec, Fate: rec.Fate}
 	}
+	s.gate.seen.forget(s.cfg.Scope, s.code)
 	st.outcome = out
 	s.gate.stands(st)
 	return out
@@ -253,7 +254,9 @@ func (s *scan) vendorDeclines(a scanner.Answer) scanner.Outcome {
 		OpensAt: a.OpensAt, ClosedAt: a.ClosedAt,
 	}
 	s.asked = true
-	return s.decline(d, s.info(a))
+	out := s.decline(d, s.info(a))
+	s.gate.seen.note(out.Record)
+	return out
 }
 
 // info is what the vendor tells of the ticket, else what the list does.

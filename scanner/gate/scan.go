@@ -42,7 +42,8 @@ type scan struct {
 	// unsent is this scan's own attempt where the vendor never saw it.
 	unsent scanner.Attempt
 	// asked: the vendor gave the verdict. late: it rests on an earlier attempt.
-	asked, late bool
+	// recalled: the ticket is what the vendor told of it before.
+	asked, late, recalled bool
 	// looked: the ticket is the vendor's own record, and not the list's; earlier: it
 	// was told to an earlier scan.
 	looked, earlier bool
@@ -95,6 +96,7 @@ func (s *scan) verdict(ctx context.Context) (out scanner.Outcome) {
 // offline judges by the list and the journal and commits an admission. known is
 // the ticket's mark where it was just read; nil: time has passed since.
 func (s *scan) offline(ctx context.Context, known *scanner.Mark) scanner.Outcome {
+	s.seenBefore()
 	out, err := retried(func() (scanner.Outcome, error) {
 		mark, err := s.markNow(known)
 		if err != nil {
@@ -123,7 +125,8 @@ func (s *scan) offline(ctx context.Context, known *scanner.Mark) scanner.Outcome
 // lostInList tells whether the list's "used" may be our own attempt whose answer
 // got lost.
 func (s *scan) lostInList(d scanner.Decision, mark scanner.Mark, open []scanner.Attempt) bool {
-	return d.Reason == scanner.AlreadyEntered && !mark.Conflict && s.cfg.InDoubt != scanner.PolicyReview &&
+	// What the vendor said before the call was made does not speak of it.
+	return !s.recalled && d.Reason == scanner.AlreadyEntered && !mark.Conflict && s.cfg.InDoubt != scanner.PolicyReview &&
 		s.gate.ours(s.cfg, scanner.Answer{FirstEnteredAt: s.ticket.UsedAt, FirstEnteredGate: s.ticket.UsedGate}, s.explaining(mark, open))
 }
 
@@ -170,6 +173,7 @@ func (s *scan) facts(m scanner.Mark) scanner.Facts {
 		Found:     s.found,
 		Ticket:    s.ticket,
 		List:      s.list,
+		Window:    s.window(),
 		Ready:     s.cfg.Ready == nil || s.cfg.Ready(),
 		Mark:      m,
 	}
