@@ -42,6 +42,9 @@ type Deps struct {
 	Time func() time.Time
 	// Observe learns the true time from answers that are truly a vendor's.
 	Observe func(wire.Observation)
+	// Zone is the venue's, for times that a vendor tells by its clocks; nil: the
+	// device's.
+	Zone *time.Location
 	// Log is the house's; nil: none.
 	Log *slog.Logger
 }
@@ -74,7 +77,7 @@ func known() map[string]func(raw map[string]any, deps Deps) (scanner.Vendor, err
 		audienceview.Name: func(raw map[string]any, deps Deps) (scanner.Vendor, error) {
 			return audienceview.New(raw, audienceview.Deps{
 				Version: deps.Version, Clock: deps.Clock, Memory: deps.memory(audienceview.Name), Environ: deps.Environ,
-				Transport: deps.Transport, Time: deps.Time, Observe: deps.Observe, Log: deps.log(audienceview.Name),
+				Transport: deps.Transport, Time: deps.Time, Observe: deps.Observe, Zone: deps.Zone, Log: deps.log(audienceview.Name),
 			})
 		},
 		presence.Name: func(raw map[string]any, deps Deps) (scanner.Vendor, error) {
