@@ -3,6 +3,8 @@ package audienceview
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -228,9 +230,12 @@ func (w *withheld) UnmarshalJSON(raw []byte) error { return w.n.UnmarshalJSON(ra
 
 // MarshalJSON writes no number.
 func (withheld) MarshalJSON() ([]byte, error) { return []byte(`"` + withheldText + `"`), nil }
-func (withheld) String() string               { return withheldText }
-func (withheld) GoString() string             { return withheldText }
-func (withheld) LogValue() slog.Value         { return slog.StringValue(withheldText) }
+
+// Format writes no number, whatever the verb.
+func (withheld) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, withheldText) }
+
+// LogValue logs no number.
+func (withheld) LogValue() slog.Value { return slog.StringValue(withheldText) }
 
 // entryTimes is a list; the table's type says one alone.
 type entryTimes []EntryTime

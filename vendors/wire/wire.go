@@ -178,8 +178,8 @@ type Call struct {
 	// hold is sent as it is, for a document that has parentheses in one.
 	Path    string
 	Literal bool
-	Query  url.Values
-	Header http.Header
+	Query   url.Values
+	Header  http.Header
 	// Body is sent as JSON; nil: none.
 	Body any
 	// Limit is the most bytes that the answer may have; 0: [DefaultLimit].
