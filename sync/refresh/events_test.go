@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -19,6 +20,7 @@ import (
 type teller struct {
 	asked chan [2]time.Time
 	err   error
+	mu    sync.Mutex // guards err
 	tells []scanner.Event
 	// slow: an answer waits for hangs.
 	slow  bool
@@ -34,7 +36,15 @@ func (v *teller) Events(ctx context.Context, from, to time.Time) ([]scanner.Even
 			return nil, &scanner.CallError{Op: "events", Trouble: scanner.Silent, Err: ctx.Err()}
 		}
 	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	return v.tells, v.err
+}
+
+func (v *teller) fails(err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.err = err
 }
 
 // shelf is a store of events.
@@ -153,10 +163,10 @@ func TestEventsBackOff(t *testing.T) {
 		}
 		// The vendor asks to be left alone, also by the link's return.
 		synctest.Wait()
-		v.err = &scanner.CallError{Op: "calendar", Trouble: scanner.Throttled, RetryAfter: time.Hour, Err: errors.New("slow down")}
+		v.fails(&scanner.CallError{Op: "calendar", Trouble: scanner.Throttled, RetryAfter: time.Hour, Err: errors.New("slow down")})
 		<-v.asked
 		synctest.Wait()
-		v.err = nil
+		v.fails(nil)
 		last = time.Now()
 		e.Kick()
 		<-v.asked
