@@ -52,7 +52,7 @@ type EventList struct {
 }
 
 // Find gives the event with that id of the vendor's.
-func (l EventList) Find(id string) (scanner.Event, bool) {
+func (l *EventList) Find(id string) (scanner.Event, bool) {
 	i, ok := l.index[id]
 	if !ok {
 		return scanner.Event{}, false
@@ -138,13 +138,14 @@ func readEvents(path string) (*eventsFile, error) {
 	return &f, nil
 }
 
-// List is what is known of the account's events, from memory.
-func (s *Events) List(scope scanner.Scope) EventList {
+// List is what is known of the account's events, from memory: the same until the
+// vendor tells again. It is never nil, and must not be changed.
+func (s *Events) List(scope scanner.Scope) *EventList {
 	scope.Event = ""
 	if f := s.current.Load(); f != nil && f.Scope == scope {
-		return f.list
+		return &f.list
 	}
-	return EventList{}
+	return &EventList{}
 }
 
 // Told takes an answer in: look-ups see it at once. The error says that it was not

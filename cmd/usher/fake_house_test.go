@@ -162,7 +162,7 @@ func (h *fakeHouse) Reload(context.Context) (control.Reloaded, error) {
 	return control.Reloaded{Changed: true, Notes: []string{"log.format takes effect at the next start"}}, nil
 }
 
-func (h *fakeHouse) VendorEvents(context.Context) (control.VendorEvents, error) {
+func (h *fakeHouse) VendorEvents(_ context.Context, of control.Period) (control.VendorEvents, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.state == control.Ready {

@@ -24,6 +24,7 @@ type parley struct {
 	link   *link.Link
 	upload *upload.Uploader
 	lists  *refresh.Lists
+	events *refresh.Events
 }
 
 // vendorDeps is what a vendor gets of the house; without a house (a
@@ -32,6 +33,7 @@ func (d *usherd) vendorDeps(cfg *configs.Config) vendors.Deps {
 	return vendors.Deps{
 		Event: cfg.Gate.Event, Device: vendorDevice(cfg), Version: version(), Clock: d.clock, Memory: d.journal.Memory, Environ: os.Environ(),
 		Time:    d.clock.CertificateTime,
+		Zone:    venueZone(cfg),
 		Observe: func(o wire.Observation) { d.clock.Observe(o.Date, o.Sent, o.Received) },
 		Log:     d.log,
 	}
@@ -69,6 +71,11 @@ func (d *usherd) newParley(cfg *configs.Config, v scanner.Vendor) parley {
 			Online: p.link.Reachable, Every: cfg.Offline.Refresh, Log: d.log.With("room", "refresh"),
 		})
 	}
+	if v.Events != nil {
+		p.events = refresh.NewEvents(refresh.EventOptions{
+			Lister: v.Events, Scope: v.Scope, Store: eventStore{d.events}, Clock: d.clock, Online: p.link.Reachable, Log: d.log.With("room", "refresh"),
+		})
+	}
 	return p
 }
 
@@ -84,6 +91,9 @@ func (d *usherd) linkChanged(st link.Status) {
 	if p.lists != nil {
 		p.lists.Kick()
 	}
+	if p.events != nil {
+		p.events.Kick()
+	}
 }
 
 // run runs what there is of it.
@@ -96,6 +106,9 @@ func (p parley) run(ctx context.Context, group *errgroup.Group) {
 	}
 	if p.lists != nil {
 		group.Go(func() error { return p.lists.Run(ctx) })
+	}
+	if p.events != nil {
+		group.Go(func() error { return p.events.Run(ctx) })
 	}
 }
 
@@ -145,6 +158,9 @@ func (h *house) linkStatus() control.LinkStatus {
 // vendorStatus says how the device stands with the vendor.
 func (h *house) vendorStatus(live *setup) control.VendorStatus {
 	out := control.VendorStatus{Name: live.cfg.Vendor.Name}
+	if live.vendor.Events != nil {
+		out.EventsAt = control.At(h.events.List(live.vendor.Scope).At)
+	}
 	if live.vendor.Session != nil {
 		st := live.vendor.Session.Status()
 		out.SessionExpiresAt, out.PasswordExpiresAt = control.At(st.SessionExpiresAt), control.At(st.PasswordExpiresAt)

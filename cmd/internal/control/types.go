@@ -97,25 +97,6 @@ type SyncResult struct {
 	Problems     []string `json:"problems"`
 }
 
-// VendorEvents is what the vendor says can be scanned. Note says in words why
-// the list is empty, where the vendor has none.
-type VendorEvents struct {
-	Vendor string        `json:"vendor"`
-	Note   string        `json:"note"`
-	Events []VendorEvent `json:"events"`
-}
-
-// VendorEvent is one event, by the vendor's own id, as configuration wants it.
-type VendorEvent struct {
-	ID       string `json:"id"`
-	Name     string `json:"name"`
-	Series   string `json:"series"`
-	Venue    string `json:"venue"`
-	StartsAt Time   `json:"starts_at"`
-	// Configured: it is the event that this device scans.
-	Configured bool `json:"configured"`
-}
-
 // OutboxEntry is a movement that the vendor has not acknowledged.
 type OutboxEntry struct {
 	Seq       uint64            `json:"seq"`
