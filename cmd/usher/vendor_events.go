@@ -26,7 +26,7 @@ A date (2026-11-21) includes its day; a time is 2026-11-21T18:00, by the venue's
 clocks, or with an offset (2026-11-21T18:00:00+01:00).`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if _, _, err := of.Between(a.now(), a.zone); err != nil {
+			if err := of.Check(); err != nil {
 				return usageError("--%v", err)
 			}
 			ctx, cancel := timeout(cmd, judgeTime)

@@ -133,6 +133,19 @@ func (p Period) Between(now time.Time, venue *time.Location) (from, to time.Time
 	return from, to, nil
 }
 
+// Check finds what cannot be read as a moment, wherever the venue is.
+func (p Period) Check() error {
+	for name, text := range map[string]string{"from": p.From, "to": p.To} {
+		if text == "" {
+			continue
+		}
+		if _, _, err := moment(name, text, time.UTC); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // moment reads a date, or a date and a time.
 func moment(name, text string, venue *time.Location) (at time.Time, day bool, err error) {
 	text = strings.TrimSpace(text)
