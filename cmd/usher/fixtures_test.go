@@ -68,7 +68,7 @@ func admitted() control.Event {
 	return control.Event{
 		Seq: 1234, At: control.At(evening), Scanner: "lane-1", Code: "…0123",
 		Verdict: scanner.Admit, Reason: scanner.OK, Mode: scanner.Offline, Direction: scanner.Entry, Message: "Admitted", Queued: true,
-		Ticket: &scanner.TicketInfo{Name: "Ann Lee", Section: "Stalls", Seat: "C12", Event: "P1"},
+		Ticket:    &scanner.TicketInfo{Name: "Ann Lee", Section: "Stalls", Seat: "C12", Event: "P1"},
 		EventName: "Swan Lake", EventStartsAt: control.At(evening.Add(5 * time.Minute)),
 	}
 }

@@ -125,6 +125,8 @@ const (
 	DemoClient      = 284
 	DemoProduction  = 3622
 	DemoPerformance = 49182
+	// DemoRemaining is how many tickets are left, which nobody must be told.
+	DemoRemaining = 987654
 )
 
 // Demo fills the simulator with one client, series and performance, which can be
@@ -135,7 +137,7 @@ func (s *Sim) Demo(count int) {
 	s.AddUser(User{Name: DemoUser, Password: DemoPassword, Clients: []int64{DemoClient}, Patrons: true})
 	s.AddClient(Client{ID: DemoClient, Name: "TestAccount-300", Productions: []Production{{
 		ID: DemoProduction, Name: "Spamalot", Venue: "Jonas James", Performances: []Performance{
-			{ID: DemoPerformance, Start: start, Remaining: 445},
+			{ID: DemoPerformance, Start: start, Remaining: DemoRemaining},
 			{ID: DemoPerformance + 1, Start: start.AddDate(0, 0, 1), Display: "S", Opens: start.AddDate(0, 0, 1).Add(-2 * time.Hour)},
 			{ID: DemoPerformance + 2, Start: start.AddDate(0, 0, 2), Display: "C", Opens: start.AddDate(0, 0, 2).Add(-2 * time.Hour)},
 		},
