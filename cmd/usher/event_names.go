@@ -32,6 +32,15 @@ func (h *house) eventsOf(entries []scanner.Recorded) []control.Event {
 	return out
 }
 
+// ticketOf is the list's record for the wire, its event in words.
+func (h *house) ticketOf(t scanner.Ticket) control.Ticket {
+	out := control.TicketOf(t)
+	if name, _ := h.wordsOf(h.live.Load().vendor.Scope, t.Event); name != t.Event && t.Event != "" {
+		out.EventName = name
+	}
+	return out
+}
+
 // wordsOf names what a ticket or a record calls its event: by what the vendor told
 // of that id, else by the event that is scanned here, else by the text itself where
 // that is no id. It is from memory.

@@ -59,6 +59,21 @@ func TestAnEventIsNamedByItsID(t *testing.T) {
 	}
 }
 
+// A ticket of the list has the words beside its id, too.
+func TestATicketsEventIsNamed(t *testing.T) {
+	h := knowing(t, scanner.Scope{Vendor: "ticketing"}, nil, configs.Gate{}, scanner.Event{ID: "E2", Name: "Giselle"})
+	for event, want := range map[string]string{"E2": "Giselle", "E3": "", "": "", "Swan Lake": ""} {
+		if got := h.ticketOf(scanner.Ticket{Event: event}); got.EventName != want || got.Event != event {
+			t.Errorf("%q: %+v", event, got)
+		}
+	}
+	for _, tt := range [][3]string{{"Giselle", "E2", "Giselle (E2)"}, {"", "E2", "E2"}, {"Giselle", "", "Giselle"}, {"", "", ""}, {"E2", "E2", "E2"}} {
+		if got := nameAndID(tt[0], tt[1]); got != tt[2] {
+			t.Errorf("%q: got %q", tt, got)
+		}
+	}
+}
+
 // The event that is scanned here has a name where it is one, or where all have the
 // same; the newest answer of the vendor counts.
 func TestTheConfiguredEventsName(t *testing.T) {

@@ -119,7 +119,7 @@ func TestUsherEventsAtAudienceView(t *testing.T) {
 		t.Errorf("after the repairs: %+v", got)
 	}
 	v.fault(faults.Fault{Kind: faults.Close})
-	if got = v.listed(); !got.Cached || len(got.Events) != 3 || got.AgeS == nil || !strings.Contains(got.Note, "audienceview could not be asked") {
+	if got = v.listed(); !got.Cached || len(got.Events) != 3 || got.Events[0].OpenNow || got.AgeS == nil || !strings.Contains(got.Note, "audienceview could not be asked") {
 		t.Errorf("without a network: %+v", got)
 	}
 	if got = v.listed("--from", "2030-01-01"); len(got.Events) != 0 || !got.Cached {

@@ -123,7 +123,7 @@ func (h *house) Ticket(ctx context.Context, code scanner.Code) (control.TicketVi
 	}
 	view := control.TicketView{Code: string(code), Damaged: found == scanner.Damaged, Scans: []control.Event{}}
 	if found == scanner.Listed {
-		record := control.TicketOf(ticket)
+		record := h.ticketOf(ticket)
 		view.Record = &record
 	}
 	known := found != scanner.Missing
@@ -152,7 +152,7 @@ func (h *house) Find(ctx context.Context, text string, limit int) ([]control.Tic
 	tickets, err := h.tickets.Search(ctx, h.live.Load().lists, text, limit)
 	out := make([]control.Ticket, 0, len(tickets))
 	for _, t := range tickets {
-		out = append(out, control.TicketOf(t))
+		out = append(out, h.ticketOf(t))
 	}
 	return out, err
 }

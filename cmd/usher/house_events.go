@@ -43,7 +43,7 @@ func (h *house) VendorEvents(ctx context.Context, of control.Period) (control.Ve
 		return out, err
 	}
 	out.From, out.To = control.At(from), control.At(to)
-	if live.vendor.Events == nil {
+	if h.parley.events == nil {
 		out.Note = cmp.Or(live.vendor.EventsNote, "A manifest lists tickets, not events: what its event column names can be put into gate.event.")
 		return out, nil
 	}
@@ -65,9 +65,7 @@ func (h *house) VendorEvents(ctx context.Context, of control.Period) (control.Ve
 		out.AgeS = control.Seconds(max(0, now.Sub(out.ToldAt.Time)))
 	}
 	for _, e := range events {
-		if e.During(from, to) {
-			out.Events = append(out.Events, control.VendorEventOf(e, scannedHere(e, live.cfg)))
-		}
+		out.Events = append(out.Events, control.VendorEventOf(e, scannedHere(e, live.cfg)))
 	}
 	return out, nil
 }
@@ -86,7 +84,14 @@ func (h *house) recall(out *control.VendorEvents, why error, now time.Time) []sc
 	default:
 		out.Note += "."
 	}
-	return list.All
+	var events []scanner.Event
+	for _, e := range list.All {
+		if e.During(out.From.Time, out.To.Time) {
+			e.OpenNow = false // that was then
+			events = append(events, e)
+		}
+	}
+	return events
 }
 
 // scannedHere tells whether the configuration is for that event: each id of the

@@ -202,13 +202,7 @@ func countsText(c control.Counts) string {
 }
 
 func eventText(e control.EventCounts, now time.Time, zone *time.Location) string {
-	name := e.Event
-	if words := eventWords(e.EventName, e.EventStartsAt.Time, now, zone); words != "" {
-		name = words
-		if e.Event != "" {
-			name += " (" + e.Event + ")"
-		}
-	}
+	name := nameAndID(eventWords(e.EventName, e.EventStartsAt.Time, now, zone), e.Event)
 	if name == "" {
 		name = "(no event)"
 	}

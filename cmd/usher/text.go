@@ -122,6 +122,17 @@ func eventWords(name string, starts, now time.Time, zone *time.Location) string 
 	return name + ", " + dayTime(starts, now, zone)
 }
 
+// nameAndID is a name with the vendor's id behind it; whichever there is.
+func nameAndID(name, id string) string {
+	switch {
+	case name == "":
+		return id
+	case id == "" || id == name:
+		return name
+	}
+	return name + " (" + id + ")"
+}
+
 // dayTime is the time of day to the minute, with the date where it is another day
 // than now.
 func dayTime(t, now time.Time, zone *time.Location) string {

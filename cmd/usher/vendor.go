@@ -210,4 +210,7 @@ func (h *house) syncVendor(ctx context.Context, live *setup, result *control.Syn
 	if h.parley.lists != nil {
 		note(h.parley.lists.Now(ctx, nil))
 	}
+	if h.parley.events != nil {
+		h.parley.events.Kick()
+	}
 }

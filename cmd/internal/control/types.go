@@ -15,13 +15,15 @@ type ByRequest struct {
 
 // Ticket is a record of the vendor's list, with its whole code.
 type Ticket struct {
-	Code       string         `json:"code"`
-	ID         string         `json:"id"`
-	Name       string         `json:"name"`
-	Order      string         `json:"order"`
-	Section    string         `json:"section"`
-	Seat       string         `json:"seat"`
-	Event      string         `json:"event"`
+	Code    string `json:"code"`
+	ID      string `json:"id"`
+	Name    string `json:"name"`
+	Order   string `json:"order"`
+	Section string `json:"section"`
+	Seat    string `json:"seat"`
+	Event   string `json:"event"`
+	// EventName is the event in words, where Event is the vendor's id; empty: not known.
+	EventName  string         `json:"event_name"`
 	Series     string         `json:"series"`
 	Client     string         `json:"client"`
 	ValidFrom  Time           `json:"valid_from"`

@@ -174,7 +174,7 @@ func TestATicketOnTheWire(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := strings.Fields(`code record damaged mark scans
-		record.code record.id record.name record.order record.section record.seat record.event record.series record.client
+		record.code record.id record.name record.order record.section record.seat record.event record.event_name record.series record.client
 		record.valid_from record.valid_until record.status record.used_at record.used_gate record.detail
 		mark.entered mark.entered_at mark.entered_gate mark.exited mark.inside mark.conflict mark.permit mark.last mark.undone
 		mark.last_at mark.open mark.kept mark.speaks`)
