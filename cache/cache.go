@@ -18,6 +18,10 @@
 // a record, the look-up says Damaged (a supervisor decides) and never Missing (a
 // refusal). A record met that cannot be read has the list loaded again.
 //
+// Beside the list, events.cache keeps the names of the vendor's events (Events):
+// public, small, a file with a schema version and a checksum of its own, and as
+// easily thrown away.
+//
 // # Promises and their tests
 //
 //	a list that was built is found whole, after a
@@ -34,6 +38,7 @@
 //	damage has the list loaded again                TestADamagedRecordIsTold; sync/refresh: TestADamagedListIsLoadedAgain
 //	no code, name or seat is in the clear           TestNothingIsInTheClear
 //	memory is bounded however long the list         TestMemoryIsBounded, TestSortWithManyRunsAndPasses
+//	events come back whole or not at all            TestEventsComeBackWhole, TestUnusableEventsCountAsNone
 package cache
 
 import (

@@ -96,7 +96,7 @@ func known() map[string]func(raw map[string]any, deps Deps) (scanner.Vendor, err
 		audienceview.Name: func(raw map[string]any, deps Deps) (scanner.Vendor, error) {
 			return audienceview.New(raw, audienceview.Deps{
 				Version: deps.Version, Clock: deps.Clock, Memory: deps.memory(audienceview.Name), Environ: deps.Environ,
-				Transport: deps.Transport, Time: deps.Time, Observe: deps.Observe, Log: deps.log(audienceview.Name),
+				Transport: deps.Transport, Time: deps.Time, Observe: deps.Observe, Zone: deps.Zone, Log: deps.log(audienceview.Name),
 			})
 		},
 		archtics.Name: func(raw map[string]any, deps Deps) (scanner.Vendor, error) {

@@ -46,6 +46,7 @@ type usherd struct {
 	identity identity.Identity
 	journal  *journal.Journal
 	tickets  *cache.Store
+	events   *cache.Events
 	house    *house
 	server   *control.Server
 
@@ -117,6 +118,7 @@ func (d *usherd) open(cfg *configs.Config) error {
 	if err != nil {
 		return errors.Join(err, d.journal.Close())
 	}
+	d.events = cache.OpenEvents(cfg.StateDir, d.log.With("room", "cache"))
 	d.tellOfCopies()
 	d.rememberTime()
 	return nil
@@ -191,7 +193,7 @@ func (d *usherd) run(ctx context.Context, cfg *configs.Config, faults configs.Fa
 		return err
 	}
 	h := d.house
-	h.clock, h.tickets, h.journal = d.clock, d.tickets, d.journal
+	h.clock, h.tickets, h.events, h.journal = d.clock, d.tickets, d.events, d.journal
 	h.parley = d.newParley(cfg, first.vendor)
 	h.gate = gate.New(first.gate, gate.Deps{
 		Clock: d.clock, Tickets: d.tickets, Journal: d.journal, Link: h.parley.gateLink(), NewID: newID,
@@ -398,6 +400,9 @@ func (d *usherd) reload(ctx context.Context, group *errgroup.Group) (control.Rel
 		note := "scans are judged for another vendor, account or event from now on: tickets that entered before count as new"
 		d.log.Warn(note)
 		result.Notes = append(result.Notes, note)
+	}
+	if old.vendor.Events != nil && old.cfg.Gate.Timezone != cfg.Gate.Timezone {
+		result.Notes = append(result.Notes, "gate.timezone takes effect on the vendor's own times at the next start")
 	}
 	if old.cfg.Log.Format != cfg.Log.Format {
 		result.Notes = append(result.Notes, "log.format takes effect at the next start")

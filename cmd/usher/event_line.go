@@ -16,6 +16,7 @@ func eventLine(e control.Event, now time.Time, zone *time.Location, colour bool)
 		clean(e.Code),
 		clean(seatText(e.Ticket)),
 		clean(eventWhy(e)),
+		clean(eventWords(e.EventName, e.EventStartsAt.Time, now, zone)),
 		clean(marksText(e)),
 		clean(e.Scanner),
 		fmt.Sprintf("#%d", e.Seq),

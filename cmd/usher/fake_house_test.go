@@ -162,15 +162,36 @@ func (h *fakeHouse) Reload(context.Context) (control.Reloaded, error) {
 	return control.Reloaded{Changed: true, Notes: []string{"log.format takes effect at the next start"}}, nil
 }
 
-func (h *fakeHouse) VendorEvents(context.Context) (control.VendorEvents, error) {
+func (h *fakeHouse) VendorEvents(_ context.Context, of control.Period) (control.VendorEvents, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.state == control.Ready {
 		return control.VendorEvents{Vendor: "manifest", Note: "A manifest lists tickets, not events."}, nil
 	}
-	return control.VendorEvents{Vendor: "audienceview", Events: []control.VendorEvent{
-		{ID: "P1", Name: "Swan Lake", Venue: "Opera", StartsAt: control.At(evening), Configured: true},
-	}}, nil
+	zone, err := time.LoadLocation("Europe/Zurich")
+	if err != nil {
+		return control.VendorEvents{}, err
+	}
+	from, to, err := of.Between(evening, zone)
+	out := control.VendorEvents{Vendor: "audienceview", From: control.At(from), To: control.At(to), Timezone: "Europe/Zurich"}
+	if err != nil || of.From == "2027-01-01" {
+		return out, err
+	}
+	day := time.Date(2026, 11, 22, 0, 0, 0, 0, zone)
+	for _, e := range []scanner.Event{
+		{
+			ID: "P1", IDs: map[string]string{"performance_id": "P1", "production_id": "7"}, Name: "Swan Lake", Series: "Swan Lake", Venue: "Opera", StartsAt: evening, OpenNow: true,
+			DoorsAt: evening.Add(-time.Hour), OpensAt: evening.Add(-90 * time.Minute), ClosesAt: evening.Add(30 * time.Minute), EndsAt: evening.Add(2 * time.Hour),
+		},
+		{ID: "P2", Name: "Fair\x1b[31m", Series: "Autumn", StartsAt: day, AllDay: true, EntryTimes: []time.Time{day.Add(10 * time.Hour), day.Add(11 * time.Hour)}, ClosesAt: day.Add(23 * time.Hour)},
+		{ID: "P3", Name: "Giselle", StartsAt: day.Add(20 * time.Hour), OpensAt: day.Add(19 * time.Hour), State: "cancelled", Sections: []scanner.Section{{ID: "1", Name: "Stalls"}, {ID: "2"}, {Name: "Box"}}},
+	} {
+		out.Events = append(out.Events, control.VendorEventOf(e, e.ID == "P1"))
+	}
+	if of.From != "" {
+		out.Cached, out.Note = true, "audienceview could not be asked; shown is what it told 5 min ago."
+	}
+	return out, nil
 }
 
 func (h *fakeHouse) Outbox(context.Context, int) ([]control.OutboxEntry, error) {

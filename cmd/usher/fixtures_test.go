@@ -42,7 +42,7 @@ func busyStatus() control.Status {
 			"scanner lane-2 missing: /dev/ttyUSB1: no such file; plug it in",
 			"1 parked: the vendor will not take it",
 		},
-		Device: control.DeviceStatus{ID: "0190-d1", Name: "door-7", Gate: "Gate 7", Direction: "entry"},
+		Device: control.DeviceStatus{ID: "0190-d1", Name: "door-7", Gate: "Gate 7", Direction: "entry", EventName: "Swan Lake", EventStartsAt: control.At(evening)},
 		Link: control.LinkStatus{State: control.LinkOffline, Since: control.At(evening.Add(-12 * time.Minute)),
 			Reason: "connection refused", NextProbeAt: control.At(evening.Add(20 * time.Second))},
 		Vendor: control.VendorStatus{Name: "audienceview", SessionExpiresAt: control.At(evening.Add(time.Hour))},
@@ -56,7 +56,7 @@ func busyStatus() control.Status {
 			{Name: "lane-2", Driver: "serial", State: control.ScannerMissing, Detail: "/dev/ttyUSB1: no such file"},
 		},
 		Counts: control.Counts{Admit: 1200, Refuse: 30, Review: 4, Repeat: 9, Offline: 31},
-		Events: []control.EventCounts{{Event: "Swan Lake", Entries: 1200, Exits: 3, Inside: 1197, Refused: 30, Overridden: 1, Undone: 2}},
+		Events: []control.EventCounts{{Event: "P1", EventName: "Swan Lake", EventStartsAt: control.At(evening), Entries: 1200, Exits: 3, Inside: 1197, Refused: 30, Overridden: 1, Undone: 2}},
 		Clock:  control.ClockStatus{Trusted: true, OffsetMS: control.Milliseconds(120 * time.Millisecond)},
 		Screen: control.ScreenStatus{Language: "en", HoldMS: 5000},
 		LastScan: &control.Event{Seq: 1234, At: control.At(evening.Add(-time.Second)), Scanner: "lane-1", Code: "…0123",
@@ -68,7 +68,8 @@ func admitted() control.Event {
 	return control.Event{
 		Seq: 1234, At: control.At(evening), Scanner: "lane-1", Code: "…0123",
 		Verdict: scanner.Admit, Reason: scanner.OK, Mode: scanner.Offline, Direction: scanner.Entry, Message: "Admitted", Queued: true,
-		Ticket: &scanner.TicketInfo{Name: "Ann Lee", Section: "Stalls", Seat: "C12", Event: "Swan Lake"},
+		Ticket:    &scanner.TicketInfo{Name: "Ann Lee", Section: "Stalls", Seat: "C12", Event: "P1"},
+		EventName: "Swan Lake", EventStartsAt: control.At(evening.Add(5 * time.Minute)),
 	}
 }
 

@@ -98,7 +98,11 @@ func TestNoSurfaceCanBeDriven(t *testing.T) {
 	status.Device = control.DeviceStatus{ID: hostile, Name: hostile, Gate: hostile, Direction: hostile}
 	status.Link.Reason, status.Vendor.Name, status.LastScan, status.State = hostile, hostile, &event, control.State(hostile)
 	status.Scanners = append(status.Scanners, control.ScannerStatus{Name: hostile, Driver: hostile, State: hostile, Detail: hostile})
-	status.Events = append(status.Events, control.EventCounts{Event: hostile})
+	status.Events = append(status.Events, control.EventCounts{Event: hostile, EventName: hostile})
+	event.EventName, status.Device.EventName = hostile, hostile
+	vendor := control.VendorEvents{Note: hostile, Events: []control.VendorEvent{control.VendorEventOf(scanner.Event{
+		ID: hostile, IDs: map[string]string{hostile: hostile}, Name: hostile, Series: hostile + "2", Venue: hostile, State: hostile, Sections: []scanner.Section{{ID: hostile, Name: hostile + "2"}},
+	}, true)}}
 	now, zone := at.Time, time.UTC
 
 	shown := map[string]func(a *app) error{
@@ -110,6 +114,7 @@ func TestNoSurfaceCanBeDriven(t *testing.T) {
 		},
 		"table":     func(a *app) error { t := newTable(a.stdout, hostile); t.row(hostile, hostile); return t.flush() },
 		"check":     func(a *app) error { return a.writeFindings(findings{{What: hostile, Grade: gradeWarn, Text: hostile}}) },
+		"events":    func(a *app) error { return a.writeVendorEvents(vendor) },
 		"json":      func(a *app) error { return a.writeJSON(status) },
 		"json line": func(a *app) error { return a.writeJSONLine(event) },
 		"error": func(a *app) error {

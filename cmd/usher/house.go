@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +25,7 @@ import (
 type house struct {
 	clock   houseClock
 	tickets *cache.Store
+	events  *cache.Events
 	journal *journal.Journal
 	gate    *gate.Gate
 	feed    *control.Feed
@@ -33,6 +33,8 @@ type house struct {
 
 	// parley is with the vendor, where it can be asked.
 	parley parley
+	// configured is the name of the event that is scanned here, as last worked out.
+	configured atomic.Pointer[configured]
 	// live is what a reload replaces as a whole.
 	live atomic.Pointer[setup]
 	// faults are those of a configuration file that is therefore not the one
@@ -69,21 +71,13 @@ func (h *house) keep(cfg *configs.Config) {
 // Newest gives the newest events, newest first.
 func (h *house) Newest(_ context.Context, limit int, after uint64) ([]control.Event, error) {
 	entries, err := h.journal.Scans(after, limit)
-	return events(entries), err
+	return h.eventsOf(entries), err
 }
 
 // Since gives the oldest events above after, oldest first.
 func (h *house) Since(ctx context.Context, limit int, after uint64) ([]control.Event, error) {
 	entries, err := h.journal.Since(ctx, after, limit)
-	return events(entries), err
-}
-
-func events(entries []scanner.Recorded) []control.Event {
-	out := make([]control.Event, 0, len(entries))
-	for _, e := range entries {
-		out = append(out, control.EventOf(scanner.Outcome{Record: e.Record, Fate: e.Fate}))
-	}
-	return out
+	return h.eventsOf(entries), err
 }
 
 // Scan judges a code typed by hand. Who asked may go away: a scan that was begun
@@ -96,7 +90,7 @@ func (h *house) Scan(ctx context.Context, code scanner.Code, direction scanner.D
 	if !ok {
 		return control.Event{}, fmt.Errorf("%w: the code is empty", control.ErrBadRequest)
 	}
-	return control.EventOf(out), nil
+	return h.eventOf(out), nil
 }
 
 // Admit is a supervisor's admission.
@@ -105,7 +99,7 @@ func (h *house) Admit(ctx context.Context, seq uint64, by string) (control.Event
 	if err != nil {
 		return control.Event{}, err
 	}
-	return control.EventOf(out), nil
+	return h.eventOf(out), nil
 }
 
 // Undo takes back a movement whose person did not pass.
@@ -114,7 +108,7 @@ func (h *house) Undo(ctx context.Context, seq uint64, by string) (control.Event,
 	if err != nil {
 		return control.Event{}, err
 	}
-	return control.EventOf(out), nil
+	return h.eventOf(out), nil
 }
 
 // Ticket is all that is known of the code, under any of its forms.
@@ -129,7 +123,7 @@ func (h *house) Ticket(ctx context.Context, code scanner.Code) (control.TicketVi
 	}
 	view := control.TicketView{Code: string(code), Damaged: found == scanner.Damaged, Scans: []control.Event{}}
 	if found == scanner.Listed {
-		record := control.TicketOf(ticket)
+		record := h.ticketOf(ticket)
 		view.Record = &record
 	}
 	known := found != scanner.Missing
@@ -145,7 +139,7 @@ func (h *house) Ticket(ctx context.Context, code scanner.Code) (control.TicketVi
 		if err != nil {
 			return control.TicketView{}, err
 		}
-		view.Scans = append(view.Scans, events(entries)...)
+		view.Scans = append(view.Scans, h.eventsOf(entries)...)
 	}
 	if !known && len(view.Scans) == 0 {
 		return control.TicketView{}, fmt.Errorf("ticket %s: %w here", code.Mask(), scanner.ErrUnknown)
@@ -158,7 +152,7 @@ func (h *house) Find(ctx context.Context, text string, limit int) ([]control.Tic
 	tickets, err := h.tickets.Search(ctx, h.live.Load().lists, text, limit)
 	out := make([]control.Ticket, 0, len(tickets))
 	for _, t := range tickets {
-		out = append(out, control.TicketOf(t))
+		out = append(out, h.ticketOf(t))
 	}
 	return out, err
 }
@@ -196,16 +190,6 @@ func (h *house) Sync(ctx context.Context, what control.SyncRequest) (control.Syn
 
 // Reload validates the configuration file and swaps it in.
 func (h *house) Reload(ctx context.Context) (control.Reloaded, error) { return h.reload(ctx) }
-
-// VendorEvents says what can be scanned.
-func (h *house) VendorEvents(context.Context) (control.VendorEvents, error) {
-	live := h.live.Load()
-	return control.VendorEvents{
-		Vendor: live.cfg.Vendor.Name,
-		Note:   cmp.Or(live.vendor.EventsNote, "A manifest lists tickets, not events: what its event column names can be put into gate.event."),
-		Events: []control.VendorEvent{},
-	}, nil
-}
 
 // Outbox gives what the vendor has not acknowledged, oldest first.
 func (h *house) Outbox(_ context.Context, limit int) ([]control.OutboxEntry, error) {
@@ -279,7 +263,7 @@ func (h *house) show(out scanner.Outcome) {
 	if live := h.live.Load(); live != nil && (out.Kind == scanner.KindScan || out.Kind == scanner.KindOverride) {
 		live.host.Show(out.Signal())
 	}
-	h.feed.Publish(control.EventOf(out))
+	h.feed.Publish(h.eventOf(out))
 	if out.Fate == scanner.FatePending && !out.Repeat {
 		h.wakeUpload()
 	}

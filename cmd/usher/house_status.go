@@ -33,6 +33,8 @@ func (h *house) Status() control.Status {
 		Clock:     h.clockStatus(),
 		Screen:    control.ScreenStatus{Language: cfg.Screen.Language, HoldMS: cfg.Screen.Hold.Milliseconds(), Timezone: cfg.Gate.Timezone},
 	}
+	here, starts := h.configuredEvent(live)
+	s.Device.EventName, s.Device.EventStartsAt = here, control.At(starts)
 	if live.page != nil {
 		s.Screen.URL = screen.URL(live.page.Addr)
 	}
@@ -40,12 +42,16 @@ func (h *house) Status() control.Status {
 		s.Scanners = append(s.Scanners, scannerStatus(sup.Status(), cmp.Or(cfg.Scanners[i].Direction, cfg.Gate.Direction)))
 	}
 	for _, t := range stored.Tallies {
+		name, starts := h.wordsOf(live.vendor.Scope, t.Event)
+		if name == t.Event {
+			name = "" // it is in words already
+		}
 		s.Events = append(s.Events, control.EventCounts{
-			Event: t.Event, Entries: t.Entries, Exits: t.Exits, Inside: t.Inside, Refused: t.Refused, Overridden: t.Overridden, Undone: t.Undone,
+			Event: t.Event, EventName: name, EventStartsAt: control.At(starts), Entries: t.Entries, Exits: t.Exits, Inside: t.Inside, Refused: t.Refused, Overridden: t.Overridden, Undone: t.Undone,
 		})
 	}
 	if counts.Last != nil {
-		last := control.EventOf(*counts.Last)
+		last := h.eventOf(*counts.Last)
 		s.LastScan = &last
 	}
 	s.Problems = h.problems(live, stored, s)

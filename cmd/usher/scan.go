@@ -120,6 +120,7 @@ func (a *app) writeEvent(e control.Event) error {
 	for _, line := range []string{
 		eventWhy(e),
 		seatText(e.Ticket),
+		eventWords(e.EventName, e.EventStartsAt.Time, a.now(), a.zone),
 		joined(" ", e.Code, fmt.Sprintf("#%d", e.Seq), marksText(e)),
 	} {
 		if line != "" && err == nil {

@@ -51,6 +51,9 @@ func writeStatus(w io.Writer, s control.Status, now time.Time, zone *time.Locati
 	}
 	fmt.Fprintln(w)
 	t := newTable(w)
+	if here := eventWords(s.Device.EventName, s.Device.EventStartsAt.Time, now, zone); here != "" {
+		t.row("event", here)
+	}
 	t.row("link", linkText(s.Link, now, zone))
 	t.row("vendor", vendorText(s.Vendor, now, zone))
 	t.row("list", listText(s.Tickets))
@@ -69,7 +72,7 @@ func writeStatus(w io.Writer, s control.Status, now time.Time, zone *time.Locati
 	}
 	t.row("counts", countsText(s.Counts))
 	for i, e := range s.Events {
-		t.row(first(i, "events"), eventText(e))
+		t.row(first(i, "events"), eventText(e, now, zone))
 	}
 	last := "none since the start"
 	if s.LastScan != nil {
@@ -198,8 +201,8 @@ func countsText(c control.Counts) string {
 		grouped(c.Admit), grouped(c.Refuse), grouped(c.Review), plural(c.Repeat, "repeat", "repeats"), grouped(c.Offline))
 }
 
-func eventText(e control.EventCounts) string {
-	name := e.Event
+func eventText(e control.EventCounts, now time.Time, zone *time.Location) string {
+	name := nameAndID(eventWords(e.EventName, e.EventStartsAt.Time, now, zone), e.Event)
 	if name == "" {
 		name = "(no event)"
 	}

@@ -113,6 +113,39 @@ func clockTime(t, now time.Time, zone *time.Location) string {
 	return t.Format("2006-01-02 15:04:05")
 }
 
+// eventWords are an event in words: its name, and when it starts, with the day
+// where that is not now's. Empty: no name is known.
+func eventWords(name string, starts, now time.Time, zone *time.Location) string {
+	if starts.IsZero() || name == "" {
+		return name
+	}
+	return name + ", " + dayTime(starts, now, zone)
+}
+
+// nameAndID is a name with the vendor's id behind it; whichever there is.
+func nameAndID(name, id string) string {
+	switch {
+	case name == "":
+		return id
+	case id == "" || id == name:
+		return name
+	}
+	return name + " (" + id + ")"
+}
+
+// dayTime is the time of day to the minute, with the date where it is another day
+// than now.
+func dayTime(t, now time.Time, zone *time.Location) string {
+	if t.IsZero() {
+		return "-"
+	}
+	t, now = t.In(zone), now.In(zone)
+	if t.YearDay() == now.YearDay() && t.Year() == now.Year() {
+		return t.Format("15:04")
+	}
+	return t.Format("2006-01-02 15:04")
+}
+
 // joined puts what is there of the parts in one line.
 func joined(separator string, parts ...string) string {
 	var there []string

@@ -193,7 +193,7 @@ func recordLines(r control.Ticket, at func(control.Time) string) [][2]string {
 	all := [][2]string{
 		{"status", joined(": ", status, r.Detail)},
 		{"name", r.Name}, {"order", r.Order}, {"section", r.Section}, {"seat", r.Seat},
-		{"event", r.Event}, {"series", r.Series}, {"client", r.Client}, {"ticket id", r.ID},
+		{"event", nameAndID(r.EventName, r.Event)}, {"series", r.Series}, {"client", r.Client}, {"ticket id", r.ID},
 		{"valid", joined(" ", labelled("from", at(r.ValidFrom)), labelled("until", at(r.ValidUntil)))},
 	}
 	said := all[:0]
@@ -251,7 +251,7 @@ func (a *app) findCommand() *cobra.Command {
 			}
 			t := newTable(a.stdout, "CODE", "NAME", "ORDER", "SECTION", "SEAT", "EVENT", "STATUS")
 			for _, f := range tickets {
-				t.row(f.Code, f.Name, f.Order, f.Section, f.Seat, f.Event, string(f.Status))
+				t.row(f.Code, f.Name, f.Order, f.Section, f.Seat, nameAndID(f.EventName, f.Event), string(f.Status))
 			}
 			if err := t.flush(); err != nil {
 				return err

@@ -27,6 +27,7 @@ type parley struct {
 	lists  *refresh.Lists
 	// elsewhere learns what other gates admitted.
 	elsewhere *refresh.Elsewhere
+	events    *refresh.Events
 }
 
 // vendorDeps is what a vendor gets of the house; without a house (a
@@ -40,16 +41,6 @@ func (d *usherd) vendorDeps(cfg *configs.Config) vendors.Deps {
 		Observe: func(o wire.Observation) { d.clock.Observe(o.Date, o.Sent, o.Received) },
 		Log:     d.log,
 	}
-}
-
-// venueZone is the zone of the place where the gate stands; UTC where the
-// configuration's cannot be read, which is told elsewhere.
-func venueZone(cfg *configs.Config) *time.Location {
-	zone, err := cfg.Gate.Location()
-	if err != nil {
-		return time.UTC
-	}
-	return zone
 }
 
 // vendorDevice is what a vendor may be told of this device.
@@ -89,6 +80,11 @@ func (d *usherd) newParley(cfg *configs.Config, v scanner.Vendor) parley {
 			Watcher: v.Watcher, Clock: d.clock, Online: p.link.Reachable, Log: d.log.With("room", "refresh"),
 		})
 	}
+	if v.Events != nil {
+		p.events = refresh.NewEvents(refresh.EventOptions{
+			Lister: v.Events, Scope: v.Scope, Store: eventStore{d.events}, Clock: d.clock, Online: p.link.Reachable, Log: d.log.With("room", "refresh"),
+		})
+	}
 	return p
 }
 
@@ -107,6 +103,9 @@ func (d *usherd) linkChanged(st link.Status) {
 	if p.elsewhere != nil {
 		p.elsewhere.Kick()
 	}
+	if p.events != nil {
+		p.events.Kick()
+	}
 }
 
 // run runs what there is of it.
@@ -122,6 +121,9 @@ func (p parley) run(ctx context.Context, group *errgroup.Group) {
 	}
 	if p.elsewhere != nil {
 		group.Go(func() error { return p.elsewhere.Run(ctx) })
+	}
+	if p.events != nil {
+		group.Go(func() error { return p.events.Run(ctx) })
 	}
 }
 
@@ -171,6 +173,9 @@ func (h *house) linkStatus() control.LinkStatus {
 // vendorStatus says how the device stands with the vendor.
 func (h *house) vendorStatus(live *setup) control.VendorStatus {
 	out := control.VendorStatus{Name: live.cfg.Vendor.Name}
+	if live.vendor.Events != nil {
+		out.EventsAt = control.At(h.events.List(live.vendor.Scope).At)
+	}
 	if live.vendor.Session != nil {
 		st := live.vendor.Session.Status()
 		out.SessionExpiresAt, out.PasswordExpiresAt = control.At(st.SessionExpiresAt), control.At(st.PasswordExpiresAt)
@@ -231,5 +236,8 @@ func (h *house) syncVendor(ctx context.Context, live *setup, what control.SyncRe
 	}
 	if h.parley.elsewhere != nil {
 		note(h.parley.elsewhere.Now(ctx))
+	}
+	if h.parley.events != nil {
+		h.parley.events.Kick()
 	}
 }

@@ -1,7 +1,8 @@
-// Package audienceview speaks the Scanning API of AudienceView Professional
-// (OvationTix), https://api.ovationtix.com/public/documentation/index.html:
-// authenticate, filterOptions, validateTicket, cache/validTickets,
-// cache/syncScans, validateToken, invalidateToken.
+// Package audienceview speaks the two APIs of AudienceView Professional
+// (OvationTix), https://api.ovationtix.com/public/documentation/index.html: the
+// Scanning API (authenticate, filterOptions, validateTicket, cache/validTickets,
+// cache/syncScans, validateToken, invalidateToken) and, to name what is scanned, the
+// Future Events API (calendar, series, events).
 //
 // # Assumptions
 //
@@ -43,6 +44,25 @@
 //     left to the vendor; the echo of the filters in the list, and each ticket's
 //     performance where one was asked for, are checked.
 //
+// Of the Future Events API:
+//
+//   - performanceDate and performanceTime24 are the clocks of the venue, in
+//     gate.timezone. performanceStart is "time zone agnostic": in every example it
+//     is that same time of day as if the venue were in New York, and it is read so
+//     where nothing else is given, as in filterOptions.
+//   - An hour that the venue's clocks show twice is the first one.
+//   - The month of a calendar counts from 1.
+//   - Doors are believed of all-day performances alone; others have them null, or,
+//     in the document's example, on another day.
+//   - "errors" and "serviceMessages.errors" are both errors; each entry is a text,
+//     or an object with one.
+//   - The answer's Date is not believed: who serves public data may keep answers.
+//   - An entry that cannot be read is left out, and the others stay; where none can
+//     be read, the answer is somebody else's.
+//   - A fault of one API does not hide what the other told.
+//   - Where production_id is configured, its performances are listed, else the
+//     department's, else the client's. What filterOptions opens is listed always.
+//
 // A password that expires within 7 days is a warning in the log and in
 // SessionStatus.PasswordExpiresAt; it is no Problem, for everything works.
 package audienceview
@@ -83,15 +103,18 @@ type Deps struct {
 	Time func() time.Time
 	// Observe learns the vendor's time.
 	Observe func(wire.Observation)
-	Log     *slog.Logger
+	// Zone is the venue's, by whose clocks performances start; nil: the device's.
+	Zone *time.Location
+	Log  *slog.Logger
 }
 
 // Client is the vendor: validator, uploader, lister and session in one, over one
-// sign-in. It is safe for concurrent use.
+// sign-in, and the listing of events, of which a part wants none. It is safe for concurrent use.
 type Client struct {
 	cfg     Config
 	http    *wire.Client
 	clock   scanner.Clock
+	venue   *time.Location
 	log     *slog.Logger
 	session *session
 }
@@ -110,6 +133,7 @@ func New(raw map[string]any, deps Deps) (scanner.Vendor, error) {
 		Uploader:  c,
 		Lister:    c,
 		Session:   c,
+		Events:    c,
 	}, nil
 }
 
@@ -130,6 +154,7 @@ func NewClient(raw map[string]any, deps Deps) (*Client, error) {
 	c := &Client{
 		cfg:   cfg,
 		clock: clock,
+		venue: cmp.Or(deps.Zone, time.Local),
 		log:   log,
 		http: wire.New(wire.Options{
 			Base: cfg.base, Version: deps.Version, Transport: deps.Transport, Time: deps.Time, Clock: clock, Observe: deps.Observe,
@@ -239,8 +264,9 @@ func (c *Client) SignOut(ctx context.Context) error {
 }
 
 var (
-	_ scanner.Validator = (*Client)(nil)
-	_ scanner.Uploader  = (*Client)(nil)
-	_ scanner.Lister    = (*Client)(nil)
-	_ scanner.Session   = (*Client)(nil)
+	_ scanner.Validator   = (*Client)(nil)
+	_ scanner.Uploader    = (*Client)(nil)
+	_ scanner.Lister      = (*Client)(nil)
+	_ scanner.Session     = (*Client)(nil)
+	_ scanner.EventLister = (*Client)(nil)
 )

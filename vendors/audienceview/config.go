@@ -32,6 +32,9 @@ type Config struct {
 	// ClientID is the client of AudienceView. ProductionID and PerformanceID
 	// restrict what is admitted; 0: any within the scan window.
 	ClientID, ProductionID, PerformanceID int64
+	// DepartmentID restricts the listing of events, where no ProductionID does; 0: the
+	// whole client's. Scanning knows no departments.
+	DepartmentID int64
 
 	base *url.URL
 }
@@ -46,6 +49,7 @@ func parse(raw map[string]any) (Config, error) {
 		"client_id":      id(&cfg.ClientID),
 		"production_id":  id(&cfg.ProductionID),
 		"performance_id": id(&cfg.PerformanceID),
+		"department_id":  id(&cfg.DepartmentID),
 	}
 	faults := map[string]error{}
 	for key, value := range raw {

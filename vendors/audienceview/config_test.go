@@ -21,7 +21,7 @@ func TestConfigFaults(t *testing.T) {
 	want := []string{
 		"vendor.base_url: must begin with https://",
 		"vendor.client_id: 284 is not a number",
-		"vendor.clientid: unknown key; known here: base_url, client_id, password_file, performance_id, production_id, username",
+		"vendor.clientid: unknown key; known here: base_url, client_id, department_id, password_file, performance_id, production_id, username",
 		"vendor.password: a secret does not belong in this file",
 		"vendor.password_file: \"password\" is not an absolute path",
 		"vendor.performance_id: 1.5 is not a number",

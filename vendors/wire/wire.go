@@ -174,10 +174,12 @@ type Call struct {
 	// Op names the call in the vendor's own words, for errors.
 	Op     string
 	Method string
-	// Path goes behind the base URL and begins with a slash.
-	Path   string
-	Query  url.Values
-	Header http.Header
+	// Path goes behind the base URL and begins with a slash. Literal: what a path may
+	// hold is sent as it is, for a document that has parentheses in one.
+	Path    string
+	Literal bool
+	Query   url.Values
+	Header  http.Header
 	// Body is sent as JSON; nil: none.
 	Body any
 	// Limit is the most bytes that the answer may have; 0: [DefaultLimit].
@@ -259,6 +261,9 @@ func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) 
 	u := *c.base
 	u.Path += call.Path
 	u.RawPath = ""
+	if call.Literal {
+		u.RawPath = u.Path // net/url takes it only where it is a true encoding of Path
+	}
 	u.RawQuery = call.Query.Encode()
 	var body io.Reader
 	if call.Body != nil {

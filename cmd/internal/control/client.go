@@ -133,8 +133,14 @@ func (c *Client) Import(ctx context.Context, name string, r io.Reader) (ImportRe
 }
 
 // VendorEvents asks what the vendor says can be scanned.
-func (c *Client) VendorEvents(ctx context.Context) (VendorEvents, error) {
-	return get[VendorEvents](ctx, c, "/v1/events", nil)
+func (c *Client) VendorEvents(ctx context.Context, of Period) (VendorEvents, error) {
+	query := url.Values{}
+	for name, text := range map[string]string{"from": of.From, "to": of.To} {
+		if text != "" {
+			query.Set(name, text)
+		}
+	}
+	return get[VendorEvents](ctx, c, "/v1/events", query)
 }
 
 // Sync has everything synchronised now.

@@ -23,7 +23,7 @@
 //	GET  /v1/tickets/{code}               TicketView
 //	GET  /v1/tickets?q=TEXT&limit=50      []Ticket
 //	POST /v1/tickets/import?name=FILE     a manifest -> ImportResult
-//	GET  /v1/events                       VendorEvents
+//	GET  /v1/events?from=DATE&to=DATE     VendorEvents
 //	POST /v1/sync                         SyncRequest, or nothing -> SyncResult
 //	GET  /v1/outbox?limit=1000            []OutboxEntry, oldest first
 //	GET  /v1/parked?limit=1000            []ParkedEntry, oldest first

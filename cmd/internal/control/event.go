@@ -50,6 +50,12 @@ type Event struct {
 	Detail           string `json:"detail,omitempty"`
 	// AgoMS is how long before a repeat its last reading was.
 	AgoMS int64 `json:"ago_ms,omitempty"`
+
+	// EventName is the event in words: the ticket's, or the one that is scanned here
+	// where the ticket names none; ticket.event is what the vendor calls it. EventStartsAt
+	// is when it starts. Absent where nothing is known.
+	EventName     string `json:"event_name,omitempty"`
+	EventStartsAt Time   `json:"event_starts_at,omitzero"`
 }
 
 // EventOf is the outcome for the wire.

@@ -48,12 +48,6 @@ func (a *api) reload(w http.ResponseWriter, r *http.Request) (any, error) {
 	return result, err
 }
 
-func (a *api) vendorEvents(_ http.ResponseWriter, r *http.Request) (any, error) {
-	result, err := a.house.VendorEvents(r.Context())
-	result.Events = list(result.Events)
-	return result, err
-}
-
 // empty reads the body of a request that says nothing: none, or {}.
 func empty(w http.ResponseWriter, r *http.Request) error {
 	return optional(w, r, &struct{}{})

@@ -25,8 +25,9 @@ type House interface {
 	// Reload validates the configuration file and swaps it in. An invalid file
 	// gives [Faults], and what ran goes on.
 	Reload(context.Context) (Reloaded, error)
-	// VendorEvents asks the vendor what can be scanned.
-	VendorEvents(context.Context) (VendorEvents, error)
+	// VendorEvents asks the vendor what can be scanned, and gives what it told before
+	// where it cannot be asked.
+	VendorEvents(context.Context, Period) (VendorEvents, error)
 	// Export gives every record in history to yield, oldest first, and stops at
 	// its first error. Yield may be slow: no transaction is held across it.
 	Export(ctx context.Context, yield func(ExportRow) error) error

@@ -128,8 +128,8 @@ func (h *house) Import(_ context.Context, name string, r io.Reader) (control.Imp
 	return control.ImportResult{Tickets: len(body)}, h.note("import %s %d", name, len(body))
 }
 
-func (h *house) VendorEvents(context.Context) (control.VendorEvents, error) {
-	return control.VendorEvents{Vendor: "manifest"}, h.note("events")
+func (h *house) VendorEvents(_ context.Context, of control.Period) (control.VendorEvents, error) {
+	return control.VendorEvents{Vendor: "manifest", Events: []control.VendorEvent{{ID: "E1"}}}, h.note("events %q %q", of.From, of.To)
 }
 
 func (h *house) Sync(_ context.Context, what control.SyncRequest) (control.SyncResult, error) {

@@ -58,7 +58,14 @@ func TestEachCallReachesTheHouse(t *testing.T) {
 		{"admit 5 Eve", func() (any, error) { e, err := client.Admit(ctx, 5, " Eve "); return e.Of, err }, `5`},
 		{"undo 6 Eve", func() (any, error) { e, err := client.Undo(ctx, 6, "Eve"); return e.Of, err }, `6`},
 		{`find "row 3" 20`, func() (any, error) { f, err := client.Find(ctx, "row 3", 20); return f[0].Name, err }, `"Ann"`},
-		{"events", func() (any, error) { return client.VendorEvents(ctx) }, `{"vendor":"manifest","note":"","events":[]}`},
+		{`events "2026-11-21" "2026-11-22T18:00:00+01:00"`, func() (any, error) {
+			v, err := client.VendorEvents(ctx, control.Period{From: "2026-11-21", To: "2026-11-22T18:00:00+01:00"})
+			if len(v.Events) != 1 || v.Events[0].Sections == nil || v.Events[0].EntryTimes == nil || v.Events[0].IDs == nil {
+				return nil, fmt.Errorf("not filled: %+v, %w", v, err)
+			}
+			v.Events = v.Events[:0]
+			return v, err
+		}, `{"vendor":"manifest","note":"","events":[],"from":null,"to":null,"timezone":"","told_at":null,"age_s":null,"cached":false}`},
 		{"sync false", func() (any, error) { r, err := client.Sync(ctx, control.SyncRequest{}); return r.Uploaded, err }, `3`},
 		{"sync true", func() (any, error) { return client.Sync(ctx, control.SyncRequest{Whole: true}) },
 			`{"uploaded":3,"pending":0,"tickets":0,"generation_at":null,"problems":[]}`},

@@ -70,6 +70,10 @@ type DeviceStatus struct {
 	Name      string `json:"name"`
 	Gate      string `json:"gate"`
 	Direction string `json:"direction"`
+	// EventName is the event that is scanned here, in words, and EventStartsAt when it
+	// starts; empty and null where it is any, or not known.
+	EventName     string `json:"event_name"`
+	EventStartsAt Time   `json:"event_starts_at"`
 }
 
 // LinkStatus says whether the vendor is asked now. For a vendor that is never
@@ -86,6 +90,8 @@ type VendorStatus struct {
 	Name              string `json:"name"`
 	SessionExpiresAt  Time   `json:"session_expires_at"`
 	PasswordExpiresAt Time   `json:"password_expires_at"`
+	// EventsAt is when the vendor last told its events; null: never, or it tells none.
+	EventsAt Time `json:"events_at"`
 }
 
 // TicketsStatus describes the list that offline decisions read. AgeS is null
@@ -129,13 +135,18 @@ type Counts struct {
 
 // EventCounts are the numbers of one event, from the journal.
 type EventCounts struct {
-	Event      string `json:"event"`
-	Entries    int    `json:"entries"`
-	Exits      int    `json:"exits"`
-	Inside     int    `json:"inside"`
-	Refused    int    `json:"refused"`
-	Overridden int    `json:"overridden"`
-	Undone     int    `json:"undone"`
+	Event string `json:"event"`
+	// EventName is the event in words where Event is the vendor's id, and EventStartsAt
+	// when it starts; empty and null where that is not known.
+	EventName     string `json:"event_name"`
+	EventStartsAt Time   `json:"event_starts_at"`
+
+	Entries    int `json:"entries"`
+	Exits      int `json:"exits"`
+	Inside     int `json:"inside"`
+	Refused    int `json:"refused"`
+	Overridden int `json:"overridden"`
+	Undone     int `json:"undone"`
 }
 
 // ClockStatus says whether the time is known, and by how much the device's

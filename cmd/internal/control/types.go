@@ -15,13 +15,15 @@ type ByRequest struct {
 
 // Ticket is a record of the vendor's list, with its whole code.
 type Ticket struct {
-	Code       string         `json:"code"`
-	ID         string         `json:"id"`
-	Name       string         `json:"name"`
-	Order      string         `json:"order"`
-	Section    string         `json:"section"`
-	Seat       string         `json:"seat"`
-	Event      string         `json:"event"`
+	Code    string `json:"code"`
+	ID      string `json:"id"`
+	Name    string `json:"name"`
+	Order   string `json:"order"`
+	Section string `json:"section"`
+	Seat    string `json:"seat"`
+	Event   string `json:"event"`
+	// EventName is the event in words, where Event is the vendor's id; empty: not known.
+	EventName  string         `json:"event_name"`
 	Series     string         `json:"series"`
 	Client     string         `json:"client"`
 	ValidFrom  Time           `json:"valid_from"`
@@ -101,25 +103,6 @@ type SyncResult struct {
 	Tickets      int      `json:"tickets"`
 	GenerationAt Time     `json:"generation_at"`
 	Problems     []string `json:"problems"`
-}
-
-// VendorEvents is what the vendor says can be scanned. Note says in words why
-// the list is empty, where the vendor has none.
-type VendorEvents struct {
-	Vendor string        `json:"vendor"`
-	Note   string        `json:"note"`
-	Events []VendorEvent `json:"events"`
-}
-
-// VendorEvent is one event, by the vendor's own id, as configuration wants it.
-type VendorEvent struct {
-	ID       string `json:"id"`
-	Name     string `json:"name"`
-	Series   string `json:"series"`
-	Venue    string `json:"venue"`
-	StartsAt Time   `json:"starts_at"`
-	// Configured: it is the event that this device scans.
-	Configured bool `json:"configured"`
 }
 
 // OutboxEntry is a movement that the vendor has not acknowledged.

@@ -51,9 +51,9 @@ func TestEveryNameOfAStatusIsAlwaysThere(t *testing.T) {
 	client, _ := serve(t, h)
 	_, empty := raw(t, client.Path, "GET", "/v1/status", "")
 	want := strings.Fields(`version state problems
-		device device.id device.name device.gate device.direction
+		device device.id device.name device.gate device.direction device.event_name device.event_starts_at
 		link link.state link.since link.reason link.next_probe_at
-		vendor vendor.name vendor.session_expires_at vendor.password_expires_at
+		vendor vendor.name vendor.session_expires_at vendor.password_expires_at vendor.events_at
 		tickets tickets.count tickets.generation_at tickets.age_s tickets.stale
 		outbox outbox.pending outbox.oldest_at outbox.oldest_age_s outbox.deadline_at
 		parked conflicts scanners
@@ -77,7 +77,7 @@ func TestEveryNameOfAStatusIsAlwaysThere(t *testing.T) {
 	_, full := raw(t, client.Path, "GET", "/v1/status", "")
 	want = append(want, strings.Fields(`scanners[].name scanners[].driver scanners[].state scanners[].detail scanners[].direction
 		scanners[].scans scanners[].last_at
-		events[].event events[].entries events[].exits events[].inside events[].refused events[].overridden events[].undone`)...)
+		events[].event events[].event_name events[].event_starts_at events[].entries events[].exits events[].inside events[].refused events[].overridden events[].undone`)...)
 	for _, name := range strings.Fields(eventNames) {
 		want = append(want, "last_scan."+name)
 	}
@@ -130,6 +130,11 @@ func TestAnEventOnTheWire(t *testing.T) {
 	if got := text(o); !strings.Contains(got, `"repeat":true`) || !strings.Contains(got, `"ago_ms":2000`) || !strings.Contains(got, `"seq":7`) {
 		t.Errorf("repeat: %s", got)
 	}
+	e := control.EventOf(outcome())
+	e.EventName, e.EventStartsAt = "Hamlet", control.At(time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC))
+	if b, err := json.Marshal(e); err != nil || !strings.HasSuffix(string(b), `,"event_name":"Hamlet","event_starts_at":"2026-11-21T20:00:00.000Z"}`) {
+		t.Errorf("with its event's name: %s, %v", b, err)
+	}
 	o = outcome()
 	o.Kind, o.By, o.Of = scanner.KindUndo, "Eve", 5
 	if got := text(o); !strings.Contains(got, `"kind":"undo","by":"Eve","of":5`) {
@@ -169,7 +174,7 @@ func TestATicketOnTheWire(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := strings.Fields(`code record damaged mark scans
-		record.code record.id record.name record.order record.section record.seat record.event record.series record.client
+		record.code record.id record.name record.order record.section record.seat record.event record.event_name record.series record.client
 		record.valid_from record.valid_until record.status record.used_at record.used_gate record.detail
 		mark.entered mark.entered_at mark.entered_gate mark.exited mark.inside mark.conflict mark.permit mark.last mark.undone
 		mark.last_at mark.open mark.kept mark.speaks`)

@@ -34,8 +34,10 @@ type State struct {
 	Word  string `json:"word"`
 	Why   string `json:"why"`
 	Do    string `json:"do"`
-	// Title is the gate, Scanner the only one shown.
+	// Title is the gate, Event what is scanned there, in words, where that is one, and
+	// Scanner the only one shown.
 	Title   string `json:"title"`
+	Event   string `json:"event"`
 	Scanner string `json:"scanner"`
 	// Bar is gate, link, outbox, list, scanners: always visible, with the [Speaker.Clock].
 	Bar []Part `json:"bar"`
@@ -54,7 +56,7 @@ type State struct {
 func (s Speaker) State(st control.Status, name string) State {
 	w := s.Words
 	state := State{
-		Kind: Calm, Title: st.Device.Gate, Scanner: name, Bar: s.bar(st, name), Counts: s.counts(st),
+		Kind: Calm, Title: st.Device.Gate, Event: s.event(st.Device.EventName, st.Device.EventStartsAt.Time, time.Time{}), Scanner: name, Bar: s.bar(st, name), Counts: s.counts(st),
 		Problems: slices.Clone(st.Problems), Language: w.Language, HoldMS: st.Screen.HoldMS,
 		Why: w.ReadyToScan,
 	}

@@ -77,6 +77,8 @@ type View struct {
 	Do  string `json:"do"`
 	// Ticket is section, seat and name, as far as they are known.
 	Ticket []Label `json:"ticket"`
+	// Event is the event in words, and when it starts; empty: not known.
+	Event string `json:"event"`
 	// Marks are what is not usual: offline, late, overridden.
 	Marks []string `json:"marks"`
 
@@ -99,7 +101,7 @@ func Shown(e control.Event) bool { return !e.Kind.Clerical() }
 func (s Speaker) Event(e control.Event) View {
 	v := View{
 		Kind: KindOf(e), Seq: e.Seq, Code: e.Code, Scanner: s.scanner(e.Scanner), Direction: e.Direction,
-		At: s.seconds(e.At.Time), Ticket: s.ticket(e.Ticket), Marks: s.marks(e),
+		At: s.seconds(e.At.Time), Ticket: s.ticket(e.Ticket), Event: s.event(e.EventName, e.EventStartsAt.Time, e.At.Time), Marks: s.marks(e),
 	}
 	v.Shape, v.Word = v.Kind.Shape(), s.word(v.Kind)
 	switch v.Kind {
@@ -187,6 +189,15 @@ func (s Speaker) ticket(t *scanner.TicketInfo) []Label {
 		}
 	}
 	return labels
+}
+
+// event is an event in words, with when it starts: the time of day, and the date
+// where that is not now's.
+func (s Speaker) event(name string, starts, now time.Time) string {
+	if name == "" || starts.IsZero() {
+		return name
+	}
+	return name + " · " + s.clock(starts, now)
 }
 
 func (s Speaker) marks(e control.Event) []string {

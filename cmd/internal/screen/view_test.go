@@ -130,6 +130,24 @@ func TestTheShownExample(t *testing.T) {
 	if fmt.Sprint(v.Ticket) != "[{Seat A12} {Name Ada Lovelace}]" || fmt.Sprint(v.Marks) != "[offline late answer]" || v.Scanner != "typed" {
 		t.Errorf("%+v", v)
 	}
+	if v.Event != "" {
+		t.Errorf("an event that nobody named: %q", v.Event)
+	}
+	e.EventName = "Hamlet"
+	if v := s.Event(e); v.Event != "Hamlet" {
+		t.Errorf("without a time: %q", v.Event)
+	}
+	e.EventStartsAt = control.At(now)
+	if v := s.Event(e); v.Event != "Hamlet · "+now.In(s.Zone).Format("15:04") {
+		t.Errorf("tonight's: %q", v.Event)
+	}
+	e.EventStartsAt = control.At(now.AddDate(0, 0, 1))
+	if v := s.Event(e); v.Event != "Hamlet · "+now.In(s.Zone).AddDate(0, 0, 1).Format("2006-01-02 15:04") {
+		t.Errorf("tomorrow's: %q", v.Event)
+	}
+	if st := s.State(control.Status{Device: control.DeviceStatus{EventName: "Hamlet", EventStartsAt: control.At(now)}}, ""); st.Event != "Hamlet · "+now.In(s.Zone).Format("2006-01-02 15:04") {
+		t.Errorf("the gate's: %q", st.Event)
+	}
 	e.FirstEnteredAt = control.At(sevenOClock.AddDate(0, 0, -1))
 	if v := s.Event(e); v.Why != "Already entered at Gate 2, 2026-11-20 19:03." {
 		t.Errorf("another day: %s", v.Why)

@@ -18,6 +18,7 @@ import (
 //	POST list?mode=empty   whole (default), empty, foreign, cut, double
 //	POST fail?call=validateTicket&id=16&times=3&logout=false   error ids; times=0: no more
 //	POST password?user=U&password=P   changes a user's password
+//	POST future?call=calendar&error=TEXT&times=3   errors of the Future Events API; times=0: no more
 func (s *Sim) Control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /scans", func(w http.ResponseWriter, _ *http.Request) {
@@ -75,6 +76,14 @@ func (s *Sim) Control() http.Handler {
 		s.Fail(r.FormValue("call"), id, r.FormValue("logout") == "true", times)
 		return nil
 	})
+	post("future", func(r *http.Request) error {
+		times, err := strconv.Atoi(r.FormValue("times"))
+		if err != nil || times < 0 {
+			return fmt.Errorf("want times=N (0: no more)")
+		}
+		s.FailFuture(r.FormValue("call"), r.FormValue("error"), times)
+		return nil
+	})
 	post("password", func(r *http.Request) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -116,15 +125,22 @@ const (
 	DemoClient      = 284
 	DemoProduction  = 3622
 	DemoPerformance = 49182
+	// DemoRemaining is how many tickets are left, which nobody must be told.
+	DemoRemaining = 987654
 )
 
 // Demo fills the simulator with one client, series and performance, which can be
 // scanned from now on, and count generated tickets.
 func (s *Sim) Demo(count int) {
+	s.SetZone(time.Local)
 	start := s.now().Add(time.Hour).Truncate(time.Hour)
 	s.AddUser(User{Name: DemoUser, Password: DemoPassword, Clients: []int64{DemoClient}, Patrons: true})
 	s.AddClient(Client{ID: DemoClient, Name: "TestAccount-300", Productions: []Production{{
-		ID: DemoProduction, Name: "Spamalot", Performances: []Performance{{ID: DemoPerformance, Start: start}},
+		ID: DemoProduction, Name: "Spamalot", Venue: "Jonas James", Performances: []Performance{
+			{ID: DemoPerformance, Start: start, Remaining: DemoRemaining},
+			{ID: DemoPerformance + 1, Start: start.AddDate(0, 0, 1), Display: "S", Opens: start.AddDate(0, 0, 1).Add(-2 * time.Hour)},
+			{ID: DemoPerformance + 2, Start: start.AddDate(0, 0, 2), Display: "C", Opens: start.AddDate(0, 0, 2).Add(-2 * time.Hour)},
+		},
 	}}})
 	s.AddTickets(
 		Ticket{ID: 580768132, Performance: DemoPerformance, Barcode: "6nwmw29eo", Consumer: "Ada Lovelace", First: "Ada", Last: "Lovelace", Section: "Stalls", Seat: "A1"},

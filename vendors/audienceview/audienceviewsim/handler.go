@@ -94,6 +94,10 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		"/public/scanning/validateToken":      {http.MethodGet, false, (*call).validateToken},
 		"/public/scanning/invalidateToken":    {http.MethodDelete, false, (*call).invalidateToken},
 	}
+	if futureList(r.URL.Path) != "" {
+		s.serveFuture(w, r)
+		return
+	}
 	e, ok := endpoints[r.URL.Path]
 	if !ok {
 		http.NotFound(w, r)
@@ -250,7 +254,7 @@ func (c *call) filterOptions() {
 			series := production{ID: p.ID, Name: p.Name}
 			for _, f := range p.Performances {
 				if s.open(f) {
-					series.Performances = append(series.Performances, performance{f.ID, f.Start.UnixMilli()})
+					series.Performances = append(series.Performances, performance{f.ID, s.agnostic(f.Start)})
 				}
 			}
 			if series.Performances != nil {

@@ -1,5 +1,5 @@
 // Package audienceviewsim is a simulator of AudienceView Professional's Scanning
-// API, written from the vendor's document alone: it serves every documented call
+// API and its Future Events API, written from the vendor's document alone: it serves every documented call
 // field by field and refuses what the document does not allow. It is for tests
 // and demonstrations; its state is in memory.
 //
@@ -41,10 +41,15 @@ type Client struct {
 	Productions []Production
 }
 
-// Production is a series.
+// Production is a series. Status is D, U or T (empty: T), Style a colour from 0 to
+// 9, Venue its name; empty: none is given.
 type Production struct {
 	ID           int64
 	Name         string
+	Department   int64
+	Status       string
+	Style        int
+	Venue        string
 	Performances []Performance
 }
 
@@ -53,6 +58,16 @@ type Performance struct {
 	ID            int64
 	Start         time.Time
 	Opens, Closes time.Time
+
+	// Availability is N, P or A (empty: A), Display I, M, T, C or S (empty: T).
+	Availability, Display string
+	SuperTitle, SubTitle  string
+	Message               string
+	Remaining             int
+	AllDay                bool
+	DoorsOpen, DoorsClose time.Time
+	// EntryTimes are times of the day, since midnight.
+	EntryTimes []time.Duration
 }
 
 // Ticket is one ticket.
@@ -113,6 +128,8 @@ type Sim struct {
 	calls     map[string]int
 	list      List
 	next      []outcome
+	zone      *time.Location
+	future    []futureFault
 }
 
 type token struct {
@@ -135,7 +152,7 @@ func New(now func() time.Time) *Sim {
 	}
 	return &Sim{
 		now: now, users: map[string]User{}, tokens: map[string]*token{}, tickets: map[string]*Ticket{},
-		generated: map[int64]int{}, used: map[string]bool{}, calls: map[string]int{},
+		generated: map[int64]int{}, used: map[string]bool{}, calls: map[string]int{}, zone: time.UTC,
 	}
 }
 
@@ -189,6 +206,13 @@ func (s *Sim) SetClock(offset time.Duration) {
 	s.offset = offset
 }
 
+// SetZone says by which clocks the venue's performances start; UTC before.
+func (s *Sim) SetZone(zone *time.Location) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.zone = zone
+}
+
 // SetList chooses what validTickets does to its lists from now on.
 func (s *Sim) SetList(l List) {
 	s.mu.Lock()
@@ -233,6 +257,9 @@ func (s *Sim) Calls(name string) int {
 
 // CallName names the request's call in the vendor's words; empty: none.
 func CallName(r *http.Request) string {
+	if list := futureList(r.URL.Path); list != "" {
+		return list
+	}
 	path, ok := strings.CutPrefix(r.URL.Path, "/public/scanning/")
 	if !ok {
 		return ""

@@ -82,7 +82,7 @@ func (c *call) validateTicket() {
 	}
 	s.used[barcode] = true
 	s.scans = append(s.scans, Scan{Ticket: t.ID, Performance: t.Performance, Barcode: barcode, At: s.clock()})
-	one, text := int64(1), showText(series, show)
+	one, text := int64(1), s.showText(series, show)
 	message := fmt.Sprintf("<div style='font-size:1.4em;background-color:green;color:white;padding:5px;'><div>%s: %s</div><div>%s</div><div>%s</div><div>1 scanned of 1 sold.</div></div>",
 		html.EscapeString(t.Section), html.EscapeString(t.Seat), html.EscapeString(t.Consumer), html.EscapeString(text))
 	out := validateReply{
@@ -125,8 +125,8 @@ func (c *call) judge(barcode string, client, production, performance int64) (Tic
 }
 
 // showText is such as "Spamalot: Sep 18 4:00PM Tue".
-func showText(p Production, f Performance) string {
-	return p.Name + ": " + f.Start.UTC().Format("Jan 2 3:04PM Mon")
+func (s *Sim) showText(p Production, f Performance) string {
+	return p.Name + ": " + f.Start.In(s.zone).Format("Jan 2 3:04PM Mon")
 }
 
 type listTicket struct {
@@ -212,6 +212,8 @@ type show struct {
 	sim        *Sim
 	production Production
 	show       Performance
+	text       string
+	start      int64
 	own        []Ticket
 	generated  int
 	count      int
@@ -227,7 +229,7 @@ func (c *call) shows(client, production, performance int64) []show {
 				if k.ID != client || production != 0 && p.ID != production || performance != 0 && f.ID != performance || !s.open(f) {
 					continue
 				}
-				one := show{sim: s, production: p, show: f, generated: s.generated[f.ID]}
+				one := show{sim: s, production: p, show: f, text: s.showText(p, f), start: s.agnostic(f.Start), generated: s.generated[f.ID]}
 				for _, barcode := range s.order {
 					if t, ok := s.find(barcode); ok && t.Performance == f.ID {
 						one.own = append(one.own, t)
@@ -263,8 +265,8 @@ func (w show) tickets(yield func(listTicket) bool) bool {
 
 func (w show) entry(t Ticket) listTicket {
 	return listTicket{
-		ID: t.ID, Performance: t.Performance, Production: w.production.Name, Start: w.show.Start.UnixMilli(), Barcode: t.Barcode,
-		Scanned: t.Scanned, Dead: t.Voided || t.Refunded, Consumer: t.Consumer, Text: showText(w.production, w.show),
+		ID: t.ID, Performance: t.Performance, Production: w.production.Name, Start: w.start, Barcode: t.Barcode,
+		Scanned: t.Scanned, Dead: t.Voided || t.Refunded, Consumer: t.Consumer, Text: w.text,
 		Section: t.Section, Seat: t.Seat, Sold: 1, Patron: patronOf(t),
 	}
 }

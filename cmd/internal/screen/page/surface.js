@@ -106,6 +106,7 @@ function draw(view) {
   element("why").textContent = view.why;
   element("do").textContent = view.do;
   labels(element("ticket"), view.ticket || []);
+  element("event").textContent = view.event || "";
   // A conflict is told long after its scan: which one, nobody could say without.
   const marks = [...(view.marks || []), ...(view.kind === "conflict" ? [view.code] : [])];
   element("marks").replaceChildren(...marks.map((mark) => item("li", mark)));

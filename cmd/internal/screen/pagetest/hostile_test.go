@@ -50,10 +50,10 @@ func TestForeignTextIsOnlyText(t *testing.T) {
 		entered.FirstEnteredGate, entered.Scanner = text, text
 		unknown := refused(scanner.Reason(text))
 		for _, e := range []control.Event{blocked, entered, unknown, overridden(1, text), undone(1, text)} {
-			e.Ticket = &name
+			e.Ticket, e.EventName = &name, text
 			e = g.tell(tab, e, g.speaker().Event(e).Kind)
 			v, got := g.speaker().Event(e), browser.Get[seen](tab, readSurface)
-			if got.Word != v.Word || !same(got.Why, v.Why) || got.Do != v.Do {
+			if got.Word != v.Word || !same(got.Why, v.Why) || got.Do != v.Do || !same(got.Event, v.Event) {
 				t.Errorf("%q: the page shows %+v, and the view is %+v", text, got, v)
 			}
 			for i, l := range v.Ticket {
@@ -64,6 +64,7 @@ func TestForeignTextIsOnlyText(t *testing.T) {
 		}
 	}
 	g.change(func(s *control.Status) {
+		s.Device.EventName = hostile[0]
 		s.Device.Gate, s.Problems, s.State = hostile[0], hostile, control.Degraded
 		for i, text := range hostile {
 			s.Scanners = append(s.Scanners, control.ScannerStatus{Name: fmt.Sprint(text, i), State: control.ScannerMissing})

@@ -178,6 +178,7 @@ func event(v scanner.Verdict, why scanner.Reason) control.Event {
 	return control.Event{
 		At: control.At(evening), Scanner: "lane-1", Code: "…0042", Verdict: v, Reason: why,
 		Mode: scanner.Online, Direction: scanner.Entry, TookMS: 12,
+		EventName: "The Tragedy of Hamlet", EventStartsAt: control.At(evening.Add(time.Hour)),
 	}
 }
 

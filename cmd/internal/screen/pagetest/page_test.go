@@ -188,15 +188,15 @@ func (g *gate) tell(tab *browser.Tab, e control.Event, kind screen.Kind) control
 
 // seen is all that the surface shows.
 type seen struct {
-	Kind, Shape, Word, Why, Do, Sound, Said string
-	Ticket, Marks                           []string
+	Kind, Shape, Word, Why, Do, Event, Sound, Said string
+	Ticket, Marks                                  []string
 }
 
 const readSurface = `(() => {
 	const surface = document.querySelector("#surface"), text = (id) => document.querySelector(id).textContent;
 	return {
 		Kind: surface.dataset.kind, Sound: surface.dataset.sound || "", Shape: document.querySelector("#shape").dataset.shape,
-		Word: text("#word"), Why: text("#why"), Do: text("#do"), Said: text("#say"),
+		Word: text("#word"), Why: text("#why"), Do: text("#do"), Event: text("#event"), Said: text("#say"),
 		Ticket: [...document.querySelectorAll("#ticket div")].map((e) => e.querySelector("dt").textContent + ": " + e.querySelector("dd").textContent),
 		Marks: [...document.querySelectorAll("#marks li")].map((e) => e.textContent),
 	};

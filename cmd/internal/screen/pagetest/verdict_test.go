@@ -80,6 +80,9 @@ func TestEveryVerdictIsTheWholeSurface(t *testing.T) {
 		if got.Shape != string(want.Shape) || got.Sound != string(s.kind) {
 			t.Errorf("%s: shape %q and sound %q, want %q and %q", s.name, got.Shape, got.Sound, want.Shape, s.kind)
 		}
+		if got.Event != "The Tragedy of Hamlet · 20:42" || got.Event != want.Event {
+			t.Errorf("%s: the event is %q", s.name, got.Event)
+		}
 		if !strings.Contains(got.Said, s.word) || !strings.Contains(got.Said, s.why) || !strings.Contains(got.Said, s.do) {
 			t.Errorf("%s: a screen reader says %q", s.name, got.Said)
 		}
@@ -88,7 +91,7 @@ func TestEveryVerdictIsTheWholeSurface(t *testing.T) {
 				t.Errorf("%s: %s is shown, or not, wrongly", s.name, id)
 			}
 		}
-		readable(t, s.name, tab, "#word", "#why", "#do", "#ticket", "#marks", "#bar")
+		readable(t, s.name, tab, "#word", "#why", "#do", "#ticket", "#event", "#marks", "#bar")
 
 		drawing := browser.Get[string](tab, `((shape) => shape.getBBox().width > 0 && look.shown(shape) ? document.querySelector(shape.firstElementChild.getAttribute("href")).innerHTML : "")(document.querySelector("#shape"))`)
 		ground := browser.Get[string](tab, `getComputedStyle(document.querySelector("#surface")).backgroundColor + getComputedStyle(document.querySelector("#surface")).color`)

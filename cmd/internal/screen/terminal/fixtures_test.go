@@ -16,7 +16,7 @@ func busyStatus() control.Status {
 	return control.Status{
 		State:    control.Degraded,
 		Problems: []string{"scanner lane-2 missing: /dev/ttyUSB1: no such file; plug it in", "1 parked: the vendor will not take it"},
-		Device:   control.DeviceStatus{Gate: "Gate 7", Direction: "entry"},
+		Device:   control.DeviceStatus{Gate: "Gate 7", Direction: "entry", EventName: "Swan Lake", EventStartsAt: control.At(evening.Add(5 * time.Minute))},
 		Link:     control.LinkStatus{State: control.LinkOffline, Since: control.At(evening)},
 		Tickets:  control.TicketsStatus{Count: 12345, AgeS: control.Seconds(4 * time.Minute)},
 		Outbox:   control.OutboxStatus{Pending: 31},
@@ -33,7 +33,8 @@ func admitted() control.Event {
 	return control.Event{
 		Seq: 1234, ID: "d-1234", At: control.At(evening), Scanner: "lane-1", Code: "…0123",
 		Verdict: scanner.Admit, Reason: scanner.OK, Mode: scanner.Offline, Direction: scanner.Entry, Queued: true,
-		Ticket: &scanner.TicketInfo{Name: "Zoë Lee", Section: "Stalls", Seat: "C12", Event: "Swan Lake"},
+		Ticket:    &scanner.TicketInfo{Name: "Zoë Lee", Section: "Stalls", Seat: "C12", Event: "P1"},
+		EventName: "Swan Lake", EventStartsAt: control.At(evening.Add(5 * time.Minute)),
 	}
 }
 

@@ -336,3 +336,19 @@ func TestBellsTellVerdictsApart(t *testing.T) {
 		t.Errorf("a desk rings %d times at the gate", n)
 	}
 }
+
+// The event is named on a verdict, of one scanner and of several, and on a calm
+// screen.
+func TestTheEventIsNamed(t *testing.T) {
+	for _, kind := range []screen.Kind{screen.Admitted, screen.Calm} {
+		v := kinds(t, "en")[kind]
+		for _, lanes := range []int{2, 1} {
+			status := *v.status
+			status.Scanners = status.Scanners[:lanes]
+			v.status = &status
+			if drawn := strings.Join(v.render(80, 24, style{}), "\n"); !strings.Contains(drawn, "Swan Lake") {
+				t.Errorf("%s of %d scanners:\n%s", kind, lanes, drawn)
+			}
+		}
+	}
+}

@@ -50,7 +50,7 @@ func (v view) surface() surface {
 		if v.scanner == "" && len(v.status.Scanners) > 1 {
 			// Nobody must take the next lane's green for their own.
 			s.text = slices.Insert(s.text, 0, paragraph{e.Scanner})
-			s.more = []paragraph{{e.At, e.Code}}
+			s.more = []paragraph{{e.At, e.Code}, {e.Event}}
 		}
 		return s
 	}
@@ -58,7 +58,7 @@ func (v view) surface() surface {
 	s := stateSurface(state)
 	if state.Kind == screen.Calm {
 		s.text = append([]paragraph{{state.Title}, {state.Scanner}}, s.text...)
-		s.more = []paragraph{{}, labelled(state.Counts)}
+		s.more = []paragraph{{state.Event}, {}, labelled(state.Counts)}
 		if len(state.Problems) > 0 {
 			// For support, who is perhaps on the phone.
 			s.more = append(s.more, paragraph{}, paragraph{v.speaker.Words.Problems + ":"})
@@ -83,7 +83,7 @@ func eventSurface(e screen.View) surface {
 	return surface{
 		tone: toneOf(e.Kind), shape: e.Shape, word: e.Word,
 		text: []paragraph{{e.Why}, {e.Do}, labelled(e.Ticket), {strings.Join(e.Marks, ", ")}},
-		more: []paragraph{{e.At, e.Scanner, e.Code}},
+		more: []paragraph{{e.At, e.Scanner, e.Code}, {e.Event}},
 	}
 }
 

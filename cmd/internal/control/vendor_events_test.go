@@ -1,0 +1,66 @@
+package control_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"usher/cmd/internal/control"
+	"usher/scanner"
+)
+
+func TestPeriod(t *testing.T) {
+	zurich, err := time.LoadLocation("Europe/Zurich")
+	if err != nil {
+		t.Fatalf("install tzdata: %v", err)
+	}
+	// Saturday noon, the day before the clocks go back.
+	now := time.Date(2026, 10, 24, 10, 0, 0, 0, time.UTC)
+	for _, tt := range []struct{ from, to, want string }{
+		{"", "", "2026-10-24T00:00:00+02:00 2026-11-01T00:00:00+01:00"},
+		{"2026-10-25", "", "2026-10-25T00:00:00+02:00 2026-11-02T00:00:00+01:00"},
+		{"2026-10-25", "2026-10-25", "2026-10-25T00:00:00+02:00 2026-10-26T00:00:00+01:00"},
+		{" 2026-10-24 18:00 ", "2026-10-24T23:30", "2026-10-24T18:00:00+02:00 2026-10-24T23:30:00+02:00"},
+		{"2026-10-24T18:00:05", "2026-10-24T18:00:06Z", "2026-10-24T18:00:05+02:00 2026-10-24T20:00:06+02:00"},
+		{"", "2026-10-24", "2026-10-24T00:00:00+02:00 2026-10-25T00:00:00+02:00"},
+		{"2026-10-25", "2026-10-24", "not after"},
+		{"2026-10-25T10:00", "2026-10-25T10:00", "not after"},
+		{"2026-01-01", "2027-12-31", "400 days"},
+		{"tomorrow", "", `from="tomorrow"`},
+		{"", "24.10.2026", `to="24.10.2026"`},
+	} {
+		from, to, err := control.Period{From: tt.from, To: tt.to}.Between(now, zurich)
+		got := from.Format(time.RFC3339) + " " + to.Format(time.RFC3339)
+		if err != nil {
+			got = err.Error()
+			if !errors.Is(err, control.ErrBadRequest) {
+				t.Errorf("%+v: %v is no bad request", tt, err)
+			}
+		}
+		if got != tt.want && (err == nil || !strings.Contains(got, tt.want)) {
+			t.Errorf("%q to %q: got %s, want %s", tt.from, tt.to, got, tt.want)
+		}
+	}
+}
+
+func TestVendorEventOnTheWire(t *testing.T) {
+	at := time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC)
+	raw, err := json.Marshal(control.VendorEventOf(scanner.Event{
+		ID: "1", IDs: map[string]string{"performance_id": "1"}, Name: "N", Series: "S", Venue: "V", StartsAt: at, EndsAt: at, DoorsAt: at, OpensAt: at, ClosesAt: at,
+		EntryTimes: []time.Time{at}, AllDay: true, OpenNow: true, Sections: []scanner.Section{{ID: "7", Name: "Stalls"}}, State: "sold out",
+	}, true))
+	const when = `"2026-11-21T20:00:00.000Z"`
+	want := `{"id":"1","ids":{"performance_id":"1"},"name":"N","series":"S","venue":"V","starts_at":` + when + `,"ends_at":` + when + `,"doors_at":` + when +
+		`,"opens_at":` + when + `,"closes_at":` + when + `,"entry_times":[` + when + `],"all_day":true,"open_now":true,"sections":[{"id":"7","name":"Stalls"}],"state":"sold out","configured":true}`
+	if string(raw) != want || err != nil {
+		t.Errorf("got  %s\nwant %s", raw, want)
+	}
+	raw, err = json.Marshal(control.VendorEventOf(scanner.Event{}, false))
+	want = `{"id":"","ids":{},"name":"","series":"","venue":"","starts_at":null,"ends_at":null,"doors_at":null,"opens_at":null,"closes_at":null,` +
+		`"entry_times":[],"all_day":false,"open_now":false,"sections":[],"state":"","configured":false}`
+	if string(raw) != want || err != nil {
+		t.Errorf("got  %s\nwant %s", raw, want)
+	}
+}
