@@ -48,14 +48,16 @@ func (h *house) wordsOf(scope scanner.Scope, id string) (name string, starts tim
 	if e, ok := h.events.List(scope).Find(id); ok && e.Name != "" {
 		return e.Name, e.StartsAt
 	}
-	if live := h.live.Load(); live != nil && live.vendor.Scope.Vendor == scope.Vendor && live.vendor.Scope.Account == scope.Account {
+	live := h.live.Load()
+	if live != nil && live.vendor.Scope.Vendor == scope.Vendor && live.vendor.Scope.Account == scope.Account {
 		if id == "" || id == live.vendor.Scope.Event || id == live.cfg.Gate.Event {
 			if name, starts := h.configuredEvent(live); name != "" {
 				return name, starts
 			}
 		}
 	}
-	if !readable(id) {
+	// A vendor that tells events has ids for the scope's, which may look like words.
+	if !readable(id) || id == scope.Event && live != nil && live.vendor.Events != nil {
 		return "", time.Time{}
 	}
 	return id, time.Time{}

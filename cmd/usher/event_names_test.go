@@ -19,9 +19,12 @@ func knowing(t *testing.T, scope scanner.Scope, block configs.Block, gate config
 	}
 	cfg := &configs.Config{Gate: gate}
 	cfg.Vendor.Block = block
-	h.live.Store(&setup{cfg: cfg, vendor: scanner.Vendor{Scope: scope}})
+	h.live.Store(&setup{cfg: cfg, vendor: scanner.Vendor{Scope: scope, Events: nobody{}}})
 	return h
 }
+
+// nobody is a vendor that tells events when it is asked, which it never is.
+type nobody struct{ scanner.EventLister }
 
 // Where a vendor's tickets carry an id, the verdict has the words beside it.
 func TestAnEventIsNamedByItsID(t *testing.T) {
@@ -44,6 +47,7 @@ func TestAnEventIsNamedByItsID(t *testing.T) {
 		{"an id that nobody told", scope, "E9", "E9", "", time.Time{}},
 		{"in words already", scope, "Swan Lake: Nov 21 8:00PM", "Swan Lake: Nov 21 8:00PM", "Swan Lake: Nov 21 8:00PM", time.Time{}},
 		{"of another account", other, "E2", "E2", "", time.Time{}},
+		{"a scope in the vendor's own terms", scanner.Scope{Vendor: "ticketing", Account: "7", Event: "token 4f"}, "token 4f", "", "", time.Time{}},
 	} {
 		out := scanner.Outcome{Record: scanner.Record{Scope: tt.scope, Event: tt.event}}
 		if tt.ticket != "" {

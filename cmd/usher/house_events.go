@@ -96,13 +96,17 @@ func (h *house) recall(out *control.VendorEvents, why error, now time.Time) []sc
 
 // scannedHere tells whether the configuration is for that event: each id of the
 // event that the vendor's block names is its own, and so are gate.event and
-// gate.series.
+// gate.series. A key such as event or events, by which the event has no id, is about
+// the event's own.
 func scannedHere(e scanner.Event, cfg *configs.Config) bool {
 	named := false
-	for key, id := range e.IDs {
-		wanted, set := cfg.Vendor.Block[key]
+	for key, wanted := range cfg.Vendor.Block {
+		id, has := e.IDs[key]
+		if !has && (key == "event" || key == "events") {
+			id, has = e.ID, true
+		}
 		switch {
-		case !set || unset(wanted):
+		case !has || unset(wanted):
 		case !holds(wanted, id):
 			return false
 		default:
