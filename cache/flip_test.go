@@ -2,6 +2,7 @@ package cache_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -188,6 +189,10 @@ func TestABranchThatLeadsBack(t *testing.T) {
 			}
 			overwrite(t, filepath.Join(dir, "tickets.db"), data)
 			for range 2 {
+				change := cache.Meta{Scope: scope, Source: "test", Cursor: []byte("1")}
+				if err := s.Amend(t.Context(), nil, &change, rows(sample(flipped+11)), nil); !errors.Is(err, cache.ErrBase) {
+					t.Errorf("changes: %v", err)
+				}
 				if s.List(scope).Loaded && honest(t, s, child) == 0 {
 					t.Error("nothing was damaged")
 				}
