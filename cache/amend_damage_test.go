@@ -70,6 +70,31 @@ func TestAmendingADamagedList(t *testing.T) {
 	}
 }
 
+// TestChangesOfABranchThatLeadsBack: wherever the change itself lies, the way through
+// the whole list would never end.
+func TestChangesOfABranchThatLeadsBack(t *testing.T) {
+	origin := t.TempDir()
+	whole := smallList(t, origin)
+	for _, child := range []string{"first", "last", "every"} {
+		for i := range 6 {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "tickets.db")
+			if err := os.WriteFile(path, whole, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s := open(t, dir) // it looks whole when it is opened
+			data := append([]byte(nil), whole...)
+			leadBack(t, data, child)
+			overwrite(t, path, data)
+			meta := cache.Meta{Scope: scope, Source: "test", Cursor: []byte("1")}
+			if err := s.Amend(t.Context(), nil, &meta, rows(sample(flipped+i)), nil); !errors.Is(err, cache.ErrBase) {
+				t.Errorf("%s: %v", child, err)
+			}
+			s.Close()
+		}
+	}
+}
+
 // evening is the list after so many rounds: in each the first five tickets change, and
 // one is new.
 func evening(rounds int) []scanner.Ticket {

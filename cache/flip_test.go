@@ -169,23 +169,7 @@ func TestABranchThatLeadsBack(t *testing.T) {
 			data := smallList(t, dir)
 			s := open(t, dir) // it looks whole when it is opened
 			defer s.Close()
-			branches := 0
-			for at := 0; at+4096 <= len(data); at += 4096 {
-				page := data[at:]
-				if binary.NativeEndian.Uint16(page[8:]) != 1 {
-					continue
-				}
-				branches++
-				n := int(binary.NativeEndian.Uint16(page[10:]))
-				for i := range n {
-					if child == "every" || child == "first" && i == 0 || child == "last" && i == n-1 {
-						copy(page[16+16*i+8:][:8], page[:8])
-					}
-				}
-			}
-			if branches == 0 {
-				t.Fatal("the list has no branch: this test proves nothing")
-			}
+			leadBack(t, data, child)
 			overwrite(t, filepath.Join(dir, "tickets.db"), data)
 			for range 2 {
 				if s.List(scope).Loaded && honest(t, s, child) == 0 {
@@ -198,6 +182,28 @@ func TestABranchThatLeadsBack(t *testing.T) {
 				s = open(t, dir) // it does not look whole any more
 			}
 		})
+	}
+}
+
+// leadBack has a child of every branch be the branch itself.
+func leadBack(t *testing.T, data []byte, child string) {
+	t.Helper()
+	branches := 0
+	for at := 0; at+4096 <= len(data); at += 4096 {
+		page := data[at:]
+		if binary.NativeEndian.Uint16(page[8:]) != 1 {
+			continue
+		}
+		branches++
+		n := int(binary.NativeEndian.Uint16(page[10:]))
+		for i := range n {
+			if child == "every" || child == "first" && i == 0 || child == "last" && i == n-1 {
+				copy(page[16+16*i+8:][:8], page[:8])
+			}
+		}
+	}
+	if branches == 0 {
+		t.Fatal("the list has no branch: this test proves nothing")
 	}
 }
 

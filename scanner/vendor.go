@@ -137,6 +137,9 @@ type Receipt struct {
 	// VendorAt is the time that the vendor gave the movement by its own clock; zero:
 	// it does not say.
 	VendorAt time.Time
+	// Theirs says of a Duplicate that the entry is certainly somebody else's: no
+	// sending of ours whose answer got lost.
+	Theirs bool
 	// Detail is the vendor's reason, plain text.
 	Detail string
 }

@@ -14,6 +14,7 @@ func TestTheVendorsSectionsAreThoseOfTheScan(t *testing.T) {
 	now := []string{"1"}
 	d.cfg.Sections = func() []string { return now }
 	d.Configure(d.cfg)
+	v.answers <- voided // to whoever asks
 	d.want(d.scan("lane-1", "BBB222"), scanner.Refuse, scanner.WrongSection)
 	if len(v.asked) != 0 {
 		t.Error("the vendor was asked, and would have used the ticket up")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strings"
 
 	"usher/scanner"
 )
@@ -15,9 +14,6 @@ var errEmpty = errors.New("empty list")
 
 // errWhole says that no delta goes on from the list that is there.
 var errWhole = errors.New("only the whole list will do")
-
-// listed is what the source of a vendor's list begins with: a manifest's does not.
-const listed = "list "
 
 // place is where the next delta of a list goes on. It is kept as the list's cursor.
 type place struct {
@@ -44,7 +40,7 @@ type base struct {
 func (l *Lists) base() (base, bool) {
 	source, cursor, ok := l.o.Store.Source(l.o.Scope)
 	b := base{source: source, cursor: cursor}
-	if !ok || l.o.Changes == nil || !strings.HasPrefix(source, listed) || json.Unmarshal(cursor, &b.place) != nil || b.place.Vendor == nil {
+	if !ok || l.o.Changes == nil || json.Unmarshal(cursor, &b.place) != nil || b.place.Vendor == nil {
 		return base{}, false
 	}
 	return b, !l.o.Store.Damaged(l.o.Scope)
@@ -66,7 +62,7 @@ func (l *Lists) load(ctx context.Context, begun scanner.Stamp, progress func(int
 		if !some && !page.Complete {
 			return errEmpty
 		}
-		meta.Complete, meta.Source = page.Complete, listed+page.Source
+		meta.Complete, meta.Source = page.Complete, page.Source
 		meta.Cursor, err = place{page.Cursor, begun}.encode()
 		return err
 	}, progress)
@@ -87,7 +83,7 @@ func (l *Lists) amend(ctx context.Context, begun scanner.Stamp, progress func(in
 	meta := Meta{Scope: l.o.Scope, GeneratedAt: l.o.Clock.True(begun).At, Checked: begun, Source: from.source}
 	err := l.o.Store.Amend(ctx, from.cursor, &meta, func(add func(scanner.Ticket, string) error) error {
 		page, err := l.o.Changes.Changes(ctx, from.place.Vendor, add)
-		if err == nil && (listed+page.Source != from.source || page.Cursor == nil) {
+		if err == nil && (page.Source != from.source || page.Cursor == nil) {
 			err = scanner.ErrCursor
 		}
 		if err != nil {

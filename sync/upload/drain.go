@@ -183,7 +183,7 @@ func (d *drain) judge(b *batch, receipts []scanner.Receipt) []scanner.Settlement
 		s := scanner.Settlement{Seq: e.Seq, Detail: r.Detail, VendorAt: r.VendorAt}
 		switch {
 		case r.Delivery == scanner.Taken,
-			r.Delivery == scanner.Duplicate && (e.Sent > 0 || e.InDoubt):
+			r.Delivery == scanner.Duplicate && !r.Theirs && (e.Sent > 0 || e.InDoubt):
 			s.To = scanner.FateTaken
 			d.counts.Taken++
 			taken++

@@ -88,6 +88,15 @@ func TestOutcomes(t *testing.T) {
 				n.take(batch...)
 				return all(batch, scanner.Duplicate), nil
 			}},
+		{name: "duplicate of somebody else's entry: a conflict whatever was sent", scans: 4, inDoubt: []int{3}, during: "cccc", most: 1, trouble: sentBefore(1),
+			script: func(n *night, batch []scanner.Movement) ([]scanner.Receipt, error) {
+				n.take(batch...)
+				list := all(batch, scanner.Duplicate)
+				for i := range list {
+					list[i].Theirs = true
+				}
+				return list, nil
+			}},
 		{name: "no receipt: kept, and known as sent", during: "ttt.tttt", after: "tttttttt", most: 1, script: func(n *night, batch []scanner.Movement) ([]scanner.Receipt, error) {
 			list := n.take(batch...)
 			if n.calls == 1 {

@@ -57,7 +57,7 @@ func (c *Client) List(ctx context.Context, add func(t scanner.Ticket, place stri
 	if err := l.read(ctx); err != nil {
 		return scanner.ListPage{}, own(err)
 	}
-	page := scanner.ListPage{Complete: true, GeneratedAt: l.at, Source: c.source(g)}
+	page := scanner.ListPage{Complete: true, GeneratedAt: l.time(), Source: c.source(g)}
 	if page.Cursor, err = l.cursor(); err != nil {
 		return scanner.ListPage{}, err
 	}
@@ -82,7 +82,7 @@ func (c *Client) Changes(ctx context.Context, from []byte, add func(t scanner.Ti
 	if err := l.read(ctx); err != nil {
 		return scanner.ListPage{}, own(err)
 	}
-	page := scanner.ListPage{Delta: true, GeneratedAt: l.at, Source: c.source(g)}
+	page := scanner.ListPage{Delta: true, GeneratedAt: l.time(), Source: c.source(g)}
 	if page.Cursor, err = l.cursor(); err != nil {
 		return scanner.ListPage{}, err
 	}
@@ -123,13 +123,25 @@ func own(err error) error {
 	return err
 }
 
-// cursor is where the next delta goes on: a little before this list's own time.
+// cursor is where the next delta goes on: a little before this list's own time. Where
+// the vendor told no time, none does: this device's clock is not the vendor's.
 func (l *list) cursor() ([]byte, error) {
+	if l.at.IsZero() {
+		return nil, nil
+	}
 	since := l.at.Add(-overlap)
 	if !l.since.IsZero() && since.Before(l.since) {
 		since = l.since
 	}
 	return json.Marshal(cursor{l.client.source(l.grant), since.UTC()})
+}
+
+// time is when the list was made, as well as is known.
+func (l *list) time() time.Time {
+	if l.at.IsZero() {
+		return l.client.clock.True(l.client.clock.Now()).At
+	}
+	return l.at
 }
 
 // read reads the token's own tickets, then those of other sections.
@@ -146,9 +158,7 @@ func (l *list) read(ctx context.Context) error {
 	if err := l.whole(ctx, own, false); err != nil {
 		return err
 	}
-	if l.at = own.at; l.at.IsZero() {
-		l.at = c.clock.True(c.clock.Now()).At
-	}
+	l.at = own.at
 	if c.cfg.ListWith == listToken {
 		return nil
 	}

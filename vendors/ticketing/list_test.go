@@ -315,6 +315,37 @@ func TestWhatChanged(t *testing.T) {
 	_ = page
 }
 
+// A vendor that tells no time gives no place to go on from; a ticket that the base key
+// lists without a section may be of any.
+func TestWhatALaterListNeeds(t *testing.T) {
+	const mine = `{"serial":"DAWIER-GOOD00000001","status":"Issued","redeemed":"N/A","section":{"self":"/sections/16993964783416","name":"A"}}`
+	const nowhere = `{"serial":"DAWIER-MORE00000002","status":"Issued","redeemed":"N/A","section":{"name":"A"}}`
+	lists := byKey{
+		"a9427bf35dd3d3011a1277c9c344ae07": answers{"GET tickets": whole(200, entries(mine))},
+		key:                                answers{"GET " + token: whole(200, exchanged), "GET tickets": whole(200, entries(mine, nowhere))},
+	}
+	c, err := ticketing.NewClient(map[string]any{"base_url": "http://127.0.0.1:1", "admission_token": token}, ticketing.Deps{
+		Environ: []string{"USHER_VENDOR_API_KEY=" + key}, Transport: lists,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, page, err := listed(t, c, nil)
+	if err != nil || len(got) != 1 || got[good].Code == "" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if page.Cursor != nil || page.GeneratedAt.IsZero() {
+		t.Errorf("%+v", page)
+	}
+}
+
+// byKey gives each key its own answers.
+type byKey map[string]answers
+
+func (b byKey) RoundTrip(r *http.Request) (*http.Response, error) {
+	return b[r.Header.Get("X-API-Key")].RoundTrip(r)
+}
+
 // No delta goes on from a cursor that was made for something else.
 func TestCursors(t *testing.T) {
 	g := newGate(t, ticketingsim.Options{})

@@ -178,7 +178,7 @@ func (u *upload) found(i int, a admission, found bool) {
 		u.decide(i, scanner.Rejected, "TickeTing does not admit it, and has no admission of it: not a ticket of this event, of another section than this token's, or not valid any more")
 	case !a.by(u.body.Redeemer, u.body.Device):
 		u.decide(i, scanner.Duplicate, "admitted before by "+a.who()+moments(at))
-		u.receipts[i].VendorAt = at
+		u.receipts[i].VendorAt, u.receipts[i].Theirs = at, true
 	case !at.IsZero() && at.Before(u.batch[i].At.Add(-resendSlack)):
 		u.decide(i, scanner.Duplicate, "admitted before by this device"+moments(at))
 		u.receipts[i].VendorAt = at

@@ -51,6 +51,9 @@ func TestABatchOfWhichSomeAreTaken(t *testing.T) {
 	if !got[0].VendorAt.Equal(all[1].At) || !got[1].VendorAt.Equal(all[0].At) || !got[2].VendorAt.IsZero() {
 		t.Errorf("the vendor's times: %v %v %v", got[0].VendorAt, got[1].VendorAt, got[2].VendorAt)
 	}
+	if !got[1].Theirs || got[0].Theirs || got[2].Theirs {
+		t.Errorf("whose: %+v", got)
+	}
 	if !strings.HasPrefix(got[1].Detail, "admitted before by Hughie (device another-device), ") || !strings.Contains(got[2].Detail, "has no admission of it") {
 		t.Errorf("%q, %q", got[1].Detail, got[2].Detail)
 	}
@@ -101,7 +104,7 @@ func TestAnOlderAdmissionOfOurOwn(t *testing.T) {
 		m := g.movement(1, good)
 		m.At = g.sim.Admissions()[1].At.Add(tt.scanned)
 		got, err := g.client.Upload(t.Context(), []scanner.Movement{m})
-		if err != nil || got[0].Delivery != tt.want || (tt.want == scanner.Duplicate) != strings.HasPrefix(got[0].Detail, "admitted before by this device, ") {
+		if err != nil || got[0].Delivery != tt.want || got[0].Theirs || (tt.want == scanner.Duplicate) != strings.HasPrefix(got[0].Detail, "admitted before by this device, ") {
 			t.Errorf("scanned %v after: %+v, %v", tt.scanned, got, err)
 		}
 	}
