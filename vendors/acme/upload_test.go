@@ -101,10 +101,10 @@ func TestTheEventIsFrozen(t *testing.T) {
 	g := newGate(t, acmesim.Options{}, at(show))
 	m := movement(1, "good00000001")
 	m.Data = g.client.Freeze()
-	any := movement(2, "film00000006")
-	any.Data = g.again(t, nil).Freeze()
+	anywhere := movement(2, "film00000006")
+	anywhere.Data = g.again(t, nil).Freeze()
 	g.client = g.again(t, at("early"))
-	if got, err := g.upload(t, m, any, movement(3, "more00000003")); err != nil || got[0].Delivery != scanner.Taken || got[1].Delivery != scanner.Taken || got[2].Delivery != scanner.Rejected {
+	if got, err := g.upload(t, m, anywhere, movement(3, "more00000003")); err != nil || got[0].Delivery != scanner.Taken || got[1].Delivery != scanner.Taken || got[2].Delivery != scanner.Rejected {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	if e := g.sim.Entries(); len(e) != 2 || e[0].Event != show || e[1].Event != other {
