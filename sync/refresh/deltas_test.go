@@ -25,10 +25,10 @@ type evolving struct {
 	changes int
 	calls   []fetched
 	// source is what is asked, took how long each kind of call takes; refuses and
-	// fails say what a delta does.
-	source         string
-	took           map[string]time.Duration
-	refuses, fails bool
+	// fails say what a delta does, mute that no list has a cursor.
+	source               string
+	took                 map[string]time.Duration
+	refuses, fails, mute bool
 }
 
 // fetched is one call.
@@ -66,7 +66,11 @@ func (v *evolving) call(kind string) (takes time.Duration, page scanner.ListPage
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.calls = append(v.calls, fetched{kind, time.Now()})
-	return v.took[kind], scanner.ListPage{Source: v.source, Cursor: []byte(strconv.Itoa(v.changes))}
+	page = scanner.ListPage{Source: v.source, Cursor: []byte(strconv.Itoa(v.changes))}
+	if v.mute {
+		page.Cursor = nil
+	}
+	return v.took[kind], page
 }
 
 func (v *evolving) since(cursor int) []scanner.Ticket {
@@ -297,6 +301,20 @@ func TestAVendorWithoutDeltas(t *testing.T) {
 			b.t.Errorf("refused: %v", got)
 		}
 		stop()
+	})
+}
+
+// TestAListWithoutACursor is fetched whole, as if there were no deltas.
+func TestAListWithoutACursor(t *testing.T) {
+	inBubble(t, func(b *box) {
+		b.vendor.mute = true
+		stop := b.run()
+		time.Sleep(3 * time.Hour)
+		stop()
+		between(b.t, "the whole list", b.vendor.times(wholeList), 27*time.Minute, 33*time.Minute)
+		if n := len(b.vendor.times(changesOnly)); n != 0 {
+			b.t.Errorf("%d deltas", n)
+		}
 	})
 }
 

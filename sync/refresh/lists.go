@@ -27,8 +27,9 @@ type ListOptions struct {
 	Log   *slog.Logger
 }
 
-// Lists keeps the ticket list up to date with the vendor. It is safe for
-// concurrent use.
+// Lists keeps the ticket list up to date with the vendor: whole every so often, and
+// in between by what changed of it, where the vendor tells. It is safe for concurrent
+// use.
 type Lists struct {
 	o    ListOptions
 	kick chan struct{}

@@ -54,7 +54,7 @@ func (p *plan) next(now time.Time, based, called bool) (kind, time.Duration) {
 	if called {
 		at[delta] = now
 	}
-	if must && (called || p.deltas) {
+	if must && called || p.wanted {
 		at[whole] = now
 	}
 	for k := range at {
