@@ -191,12 +191,13 @@ func (d *dome) fates() map[string]string {
 	return out
 }
 
-// timed is a row of the export with its time.
+// timed is a row of the export with its time, corrected and as the device showed it.
 type timed struct {
-	Seq  uint64    `json:"seq"`
-	At   time.Time `json:"at"`
-	Code string    `json:"code"`
-	Fate string    `json:"fate"`
+	Seq   uint64    `json:"seq"`
+	At    time.Time `json:"at"`
+	RawAt time.Time `json:"raw_at"`
+	Code  string    `json:"code"`
+	Fate  string    `json:"fate"`
 }
 
 // times are the rows of the export by their number.
