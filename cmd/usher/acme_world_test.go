@@ -196,8 +196,10 @@ type timed struct {
 	Seq   uint64    `json:"seq"`
 	At    time.Time `json:"at"`
 	RawAt time.Time `json:"raw_at"`
-	Code  string    `json:"code"`
-	Fate  string    `json:"fate"`
+	// VendorAt is the time that ACME gave it.
+	VendorAt time.Time `json:"vendor_at"`
+	Code     string    `json:"code"`
+	Fate     string    `json:"fate"`
 }
 
 // times are the rows of the export by their number.
