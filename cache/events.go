@@ -28,6 +28,9 @@ const (
 	// eventsKept is how long an event is remembered after it was last told, or was
 	// over: history names it yet.
 	eventsKept = 14 * 24 * time.Hour
+	// firstYear and lastYear are of the times that are kept: a vendor's slip of units
+	// is none, and beyond the year 9999 the file cannot hold it.
+	firstYear, lastYear = 1970, 9998
 )
 
 // Events keeps what the vendor told of its events, so that a device without a
@@ -175,7 +178,7 @@ func merged(before []knownEvent, told Told) []knownEvent {
 	fresh := map[string]bool{}
 	for _, e := range told.Events {
 		fresh[e.ID] = true
-		all = append(all, knownEvent{e, told.At})
+		all = append(all, knownEvent{sane(e), told.At})
 	}
 	for _, k := range before {
 		gone := !told.Partial && k.During(told.From, told.To) && !k.begun(told.At)
@@ -192,6 +195,27 @@ func merged(before []knownEvent, told Told) []knownEvent {
 	}
 	return all
 }
+
+// sane is the event without the times that cannot be: its name is as good without
+// them.
+func sane(e scanner.Event) scanner.Event {
+	for _, t := range []*time.Time{&e.StartsAt, &e.EndsAt, &e.DoorsAt, &e.OpensAt, &e.ClosesAt} {
+		if *t = t.UTC(); mad(*t) {
+			*t = time.Time{}
+		}
+	}
+	var entries []time.Time
+	for _, t := range e.EntryTimes {
+		if t = t.UTC(); !mad(t) {
+			entries = append(entries, t)
+		}
+	}
+	e.EntryTimes = entries
+	return e
+}
+
+// mad tells a time that no event has.
+func mad(t time.Time) bool { return t.Year() < firstYear || t.Year() > lastYear }
 
 // begun tells whether the event has started.
 func (k knownEvent) begun(now time.Time) bool {

@@ -181,6 +181,33 @@ func TestUnusableEventsCountAsNone(t *testing.T) {
 	}
 }
 
+// One time that cannot be takes no other event off the disk, nor its own event's
+// name: the year 50668 is what milliseconds taken for seconds make.
+func TestATimeThatCannotBeIsLeftOut(t *testing.T) {
+	dir := t.TempDir()
+	for name, bad := range map[string]time.Time{
+		"beyond the file's format": time.UnixMilli(1536768000000000), "before all": time.Date(-3, 1, 1, 0, 0, 0, 0, time.UTC),
+		"10000 in UTC alone": time.Date(9999, 12, 31, 23, 0, 0, 0, time.FixedZone("", -5*3600)), "1969": time.Unix(-1, 0),
+	} {
+		s := cache.OpenEvents(dir, quiet())
+		odd := playing("odd", 2)
+		odd.StartsAt, odd.EndsAt, odd.DoorsAt, odd.OpensAt, odd.ClosesAt = bad, bad, bad, bad, bad
+		odd.EntryTimes = []time.Time{bad, noon}
+		tell(t, s, noon, playing("good", 1), odd)
+		for _, s := range []*cache.Events{s, cache.OpenEvents(dir, quiet())} {
+			good, _ := s.List(account).Find("good")
+			got, ok := s.List(account).Find("odd")
+			if !good.StartsAt.Equal(noon.Add(time.Hour)) || !ok || got.Name != "Show odd" || len(got.EntryTimes) != 1 || !got.EntryTimes[0].Equal(noon) ||
+				!got.StartsAt.IsZero() || !got.EndsAt.IsZero() || !got.DoorsAt.IsZero() || !got.OpensAt.IsZero() || !got.ClosesAt.IsZero() {
+				t.Errorf("%s: %+v, and %+v", name, good, got)
+			}
+		}
+		if !odd.EntryTimes[0].Equal(bad) {
+			t.Errorf("%s: the caller's own event was changed", name)
+		}
+	}
+}
+
 // newer is the file as a later usher may write it, with a true checksum.
 func newer(whole []byte) []byte {
 	return checksummed(strings.Replace(string(whole[4:]), `"schema":1`, `"schema":2`, 1))

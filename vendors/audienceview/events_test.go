@@ -42,6 +42,10 @@ func TestStartsByTheVenuesClocks(t *testing.T) {
 		{"an epoch alone, elsewhere", audienceview.Performance{StartMillis: winter}, "America/Los_Angeles", "2026-02-20T03:30:00Z"},
 		{"a date that is none", audienceview.Performance{Date: "28.06.2017", Time24: "13:00:00"}, "UTC", "0001-01-01T00:00:00Z"},
 		{"all day", audienceview.Performance{Date: "07/04/2026", Time24: "13:00:00", AllDay: true}, "America/New_York", "2026-07-04T04:00:00Z"},
+		{"an epoch in microseconds", audienceview.Performance{StartMillis: 1536768000000000}, "Europe/Zurich", "0001-01-01T00:00:00Z"},
+		{"an epoch in seconds", audienceview.Performance{StartMillis: 1771547400}, "Europe/Zurich", "0001-01-01T00:00:00Z"},
+		{"an epoch before all", audienceview.Performance{StartMillis: -1536768000000000}, "Europe/Zurich", "0001-01-01T00:00:00Z"},
+		{"a date beyond all", show("12/31/9999", "23:00:00"), "America/New_York", "0001-01-01T00:00:00Z"},
 		{"nothing", audienceview.Performance{}, "UTC", "0001-01-01T00:00:00Z"},
 	} {
 		if got := tt.p.Start(zone(t, tt.zone)).Format(time.RFC3339); got != tt.want {

@@ -81,12 +81,13 @@ func parsed(format, text string) (time.Time, bool) {
 	return t, err == nil
 }
 
-// agnostic reads performanceStart as the venue's clocks show it; zero: none.
+// agnostic reads performanceStart as the venue's clocks show it; zero: none, or
+// not milliseconds.
 func agnostic(ms int64, venue *time.Location) time.Time {
-	if ms == 0 {
+	at := time.UnixMilli(ms)
+	if ms == 0 || mad(at.UTC().Year()) {
 		return time.Time{}
 	}
-	at := time.UnixMilli(ms)
 	zone, err := time.LoadLocation(vendorZone)
 	if err != nil {
 		return at.UTC() // a device without time zones
@@ -97,9 +98,12 @@ func agnostic(ms int64, venue *time.Location) time.Time {
 
 // wall is the moment at which the clocks of the venue show that day and that time
 // of day. An hour that comes twice, as clocks go back, is the first one; in an hour
-// that does not come, they show one hour later.
+// that does not come, they show one hour later. Zero: in that year nothing plays.
 func wall(day, of time.Time, venue *time.Location) time.Time {
 	y, m, d := day.Date()
+	if mad(y) {
+		return time.Time{}
+	}
 	utc := time.Date(y, m, d, of.Hour(), of.Minute(), of.Second(), 0, time.UTC)
 	offset := func(at time.Time) time.Duration {
 		_, seconds := at.In(venue).Zone()
@@ -115,3 +119,7 @@ func wall(day, of time.Time, venue *time.Location) time.Time {
 	}
 	return after.UTC()
 }
+
+// mad tells a year in which no performance is: a slip of the vendor's, or of its
+// units. Seconds taken for milliseconds all lie in 1970.
+func mad(year int) bool { return year <= 1970 || year > 9998 }

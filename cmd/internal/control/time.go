@@ -9,26 +9,28 @@ import (
 const timeFormat = "2006-01-02T15:04:05.000Z"
 
 // Time is a moment on the wire: RFC 3339, UTC, milliseconds; null where it is
-// unknown.
+// unknown, or in a year that RFC 3339 has not.
 type Time struct{ time.Time }
 
 // At wraps a time for the wire.
 func At(t time.Time) Time { return Time{t} }
 
-// String is the wire's text, empty for an unknown time.
+// String is the wire's text, empty for null.
 func (t Time) String() string {
-	if t.IsZero() {
+	at := t.UTC()
+	if year := at.Year(); t.IsZero() || year < 0 || year > 9999 {
 		return ""
 	}
-	return t.UTC().Format(timeFormat)
+	return at.Format(timeFormat)
 }
 
 // MarshalJSON writes the wire's text, or null.
 func (t Time) MarshalJSON() ([]byte, error) {
-	if t.IsZero() {
+	text := t.String()
+	if text == "" {
 		return []byte("null"), nil
 	}
-	return json.Marshal(t.String())
+	return json.Marshal(text)
 }
 
 // UnmarshalJSON reads any RFC 3339 time, or null.

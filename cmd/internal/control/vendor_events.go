@@ -103,6 +103,9 @@ const (
 	// periodDays is how many days follow the first where no end is given.
 	periodDays = 7
 	longestDay = 400
+	// firstYear and lastYear are of what may be asked for; what follows from it can
+	// be written yet.
+	firstYear, lastYear = 1970, 9998
 )
 
 // Between gives the period's first moment, and the first after it. now is the
@@ -146,18 +149,28 @@ func (p Period) Check() error {
 	return nil
 }
 
-// moment reads a date, or a date and a time.
+// moment reads a date, or a date and a time, of a year that events can be in.
 func moment(name, text string, venue *time.Location) (at time.Time, day bool, err error) {
-	text = strings.TrimSpace(text)
+	at, day, ok := read(strings.TrimSpace(text), venue)
+	switch {
+	case !ok:
+		return at, false, BadRequest("%s=%q: want a date such as 2026-11-21, or a date and a time such as 2026-11-21T18:00", name, text)
+	case at.Year() < firstYear || at.Year() > lastYear:
+		return at, false, BadRequest("%s=%q: want a year from %d to %d", name, text, firstYear, lastYear)
+	}
+	return at, day, nil
+}
+
+func read(text string, venue *time.Location) (at time.Time, day, ok bool) {
 	if at, err := time.Parse(time.RFC3339, text); err == nil {
-		return at.In(venue), false, nil
+		return at.In(venue), false, true
 	}
 	for _, format := range []string{time.DateOnly, "2006-01-02 15:04", "2006-01-02T15:04", time.DateTime, "2006-01-02T15:04:05"} {
 		if at, err := time.ParseInLocation(format, text, venue); err == nil {
-			return at, format == time.DateOnly, nil
+			return at, format == time.DateOnly, true
 		}
 	}
-	return at, false, BadRequest("%s=%q: want a date such as 2026-11-21, or a date and a time such as 2026-11-21T18:00", name, text)
+	return at, false, false
 }
 
 // midnight is the beginning of the day so many days later.

@@ -29,6 +29,12 @@ func TestPeriod(t *testing.T) {
 		{"2026-10-25T10:00", "2026-10-25T10:00", "not after"},
 		{"2026-01-01", "2027-12-31", "400 days"},
 		{"tomorrow", "", `from="tomorrow"`},
+		{"9998-12-31", "", "9998-12-31T00:00:00+01:00 9999-01-08T00:00:00+01:00"},
+		{"1970-01-01", "1970-01-01", "1970-01-01T00:00:00+01:00 1970-01-02T00:00:00+01:00"},
+		{"9999-12-31", "", `from="9999-12-31": want a year from 1970 to 9998`},
+		{"0001-01-01T00:00:00Z", "", "want a year from 1970 to 9998"},
+		{"1969-12-31", "1970-01-02", "want a year from 1970 to 9998"},
+		{"2026-10-25", "9999-01-01", `to="9999-01-01": want a year from 1970 to 9998`},
 		{"", "24.10.2026", `to="24.10.2026"`},
 	} {
 		from, to, err := control.Period{From: tt.from, To: tt.to}.Between(now, zurich)
@@ -42,6 +48,24 @@ func TestPeriod(t *testing.T) {
 		if got != tt.want && (err == nil || !strings.Contains(got, tt.want)) {
 			t.Errorf("%q to %q: got %s, want %s", tt.from, tt.to, got, tt.want)
 		}
+	}
+}
+
+// A vendor's mad time is as good as none: what is written can be read.
+func TestATimeThatTheWireHasNot(t *testing.T) {
+	last := time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	for at, want := range map[time.Time]string{
+		last: `"9999-12-31T23:59:59.000Z"`, last.Add(time.Second): "null", time.UnixMilli(1536768000000000): "null",
+		time.Date(-1, 12, 31, 0, 0, 0, 0, time.UTC): "null", last.In(time.FixedZone("", 3600)): `"9999-12-31T23:59:59.000Z"`,
+	} {
+		raw, err := json.Marshal(control.VendorEventOf(scanner.Event{StartsAt: at}, false))
+		var back control.VendorEvent
+		if err := errors.Join(err, json.Unmarshal(raw, &back)); err != nil || !strings.Contains(string(raw), `"starts_at":`+want+`,`) {
+			t.Errorf("%v: %s, %v", at, raw, err)
+		}
+	}
+	if err := (control.Period{From: "9999-12-31"}).Check(); !errors.Is(err, control.ErrBadRequest) {
+		t.Errorf("the command takes it: %v", err)
 	}
 }
 
