@@ -133,6 +133,32 @@ func (m *moment) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
+// floating are the ways to write ISO 8601 without an offset; a day stands for all
+// of it.
+var floating = []struct {
+	layout string
+	lasts  time.Duration
+}{{"2006-01-02T15:04:05", 0}, {"2006-01-02 15:04:05", 0}, {"2006-01-02T15:04", time.Minute}, {"2006-01-02 15:04", time.Minute}, {time.DateOnly, 24 * time.Hour}}
+
+// latest is the latest instant that can be meant: without an offset that is the
+// tenant's time or UTC, whichever is later. Zero: no time at all.
+func (m moment) latest(zone *time.Location) time.Time {
+	if !m.At.IsZero() {
+		return m.At
+	}
+	for _, way := range floating {
+		local, err := time.ParseInLocation(way.layout, m.Text, zone)
+		if err != nil {
+			continue
+		}
+		if utc, err := time.Parse(way.layout, m.Text); err == nil && utc.After(local) {
+			local = utc
+		}
+		return sane(local.Add(way.lasts))
+	}
+	return time.Time{}
+}
+
 // sane drops a time that nothing at a gate can have.
 func sane(at time.Time) time.Time {
 	if at.Year() < 1970 || at.Year() > 9999 {

@@ -18,8 +18,11 @@ type result struct {
 	// unnamed: the status is in neither list of the configuration; nobody knows what
 	// ACME did. nothing: ACME checked nothing in and does not say why.
 	unnamed, nothing bool
-	// at is when the ticket was checked in by ACME's clock, where it says so.
-	at time.Time
+	// at is when the ticket was checked in by ACME's clock, where it says so; latest
+	// the latest that this can have been, where it tells no offset from UTC.
+	at, latest time.Time
+	// now is ACME's time of the answer; zero: not told.
+	now time.Time
 	// opens and closes are the ticket's window, where it is known.
 	opens, closes time.Time
 	detail        string
@@ -54,15 +57,19 @@ const ownCheckIn = time.Minute
 
 // judge gives a status its meaning. The configuration alone names it; what admits
 // must be a check-in of this moment as well, so that a status that ACME gives to
-// used tickets, named in admit_statuses by mistake, lets nobody in twice.
+// used tickets, named in admit_statuses by mistake, lets nobody in twice. Where ACME
+// does not tell its time, our own stands in, if it is trusted.
 func (c *Client) judge(r reply, code scanner.Code, now time.Time, took time.Duration) result {
 	status := *r.Status.value
-	out := result{at: r.CheckedInAt.At, uuid: string(r.UUID), ticket: r.info()}
+	out := result{at: r.CheckedInAt.At, latest: r.CheckedInAt.latest(c.zone), now: now, uuid: string(r.UUID), ticket: r.info()}
 	reason, refuses := c.cfg.RefuseStatuses[status]
 	switch {
 	case slices.Contains(c.cfg.AdmitStatuses, status):
 		out.reason = scanner.OK
-		if !out.at.IsZero() && !now.IsZero() && now.Sub(out.at) > took+ownCheckIn {
+		if now.IsZero() {
+			now = c.earliestNow()
+		}
+		if !out.latest.IsZero() && !now.IsZero() && now.Sub(out.latest) > took+ownCheckIn {
 			out.reason = scanner.AlreadyEntered
 		}
 	case refuses:
@@ -86,6 +93,33 @@ func (c *Client) judge(r reply, code scanner.Code, now time.Time, took time.Dura
 		out.opens, out.closes = c.windowOf(r)
 	}
 	return out
+}
+
+// earliestNow is the earliest that it can be by our own clock; zero: it is not
+// trusted.
+func (c *Client) earliestNow() time.Time {
+	now := c.clock.True(c.clock.Now())
+	if !now.Trusted {
+		return time.Time{}
+	}
+	return now.Earliest
+}
+
+// someoneElses tells whether the check-in that ACME has was made before a scan of
+// ours, by more than the clocks can be wrong.
+func (c *Client) someoneElses(r result, scanned time.Time) bool {
+	ours := c.clock.True(c.clock.Now())
+	if r.latest.IsZero() || !ours.Trusted && r.now.IsZero() {
+		return false
+	}
+	var wrong time.Duration
+	if ours.Trusted {
+		wrong = max(ours.Latest.Sub(ours.At), ours.At.Sub(ours.Earliest))
+	}
+	if !r.now.IsZero() {
+		wrong = max(wrong, ours.At.Sub(r.now).Abs())
+	}
+	return scanned.Sub(r.latest) > ownCheckIn+wrong
 }
 
 // windowOf gives the window of the answer's ticket: ACME tells when its event begins,

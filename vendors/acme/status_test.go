@@ -76,7 +76,11 @@ func TestStatuses(t *testing.T) {
 		"as text":                      {`{"checkInStatus":"555","orderId":"88"}`, scanner.Admit, scanner.OK, 0, false},
 		"admitted, a slow server":      {`{"checkInStatus":555,"checkInDate":"` + ago(50*time.Second) + `"}`, scanner.Admit, scanner.OK, 0, true},
 		"admitted, checked in before":  {`{"checkInStatus":555,"checkInDate":"` + ago(2*time.Minute) + `"}`, scanner.Refuse, scanner.AlreadyEntered, 2 * time.Minute, false},
-		"admitted, a date of no zone":  {`{"checkInStatus":555,"checkInDate":"2020-01-01T00:00:00"}`, scanner.Admit, scanner.OK, 0, false},
+		"admitted, a date of no zone":  {`{"checkInStatus":555,"checkInDate":"2020-01-01T00:00:00"}`, scanner.Refuse, scanner.AlreadyEntered, 0, false},
+		"admitted, now in no zone":     {`{"checkInStatus":555,"checkInDate":"2026-03-08T19:00:00"}`, scanner.Admit, scanner.OK, 0, false},
+		"admitted, today":              {`{"checkInStatus":555,"checkInDate":"2026-03-08"}`, scanner.Admit, scanner.OK, 0, false},
+		"admitted, yesterday":          {`{"checkInStatus":555,"checkInDate":"2026-03-07"}`, scanner.Refuse, scanner.AlreadyEntered, 0, false},
+		"admitted, words for a date":   {`{"checkInStatus":555,"checkInDate":"Sunday"}`, scanner.Admit, scanner.OK, 0, false},
 		"admitted, no date":            {`{"checkInStatus":555,"checkInDate":null}`, scanner.Admit, scanner.OK, 0, false},
 		"offset without a colon":       {`{"checkInStatus":555,"checkInDate":"2026-03-08T14:00:00-0500"}`, scanner.Admit, scanner.OK, 0, true},
 		"used":                         {`{"checkInStatus":20,"checkInDate":"` + ago(time.Hour) + `"}`, scanner.Refuse, scanner.AlreadyEntered, time.Hour, false},
@@ -118,6 +122,53 @@ func TestStatuses(t *testing.T) {
 			t.Errorf("a status beside HTTP %d is no verdict: %+v", status, got)
 		}
 	}
+}
+
+// Without a time of ACME's the house's own tells an old check-in from this one, as
+// far as it is trusted; a date without an offset is read where the tenant is.
+func TestAnOldCheckInByOurOwnClock(t *testing.T) {
+	zone, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 11, 21, 19, 0, 0, 0, time.UTC) // 14:00 there
+	for name, tt := range map[string]struct {
+		date  string
+		off   time.Duration // how wrong the clock may be; below zero: not trusted
+		admit bool
+	}{
+		"now":                       {"2026-11-21T19:00:00Z", time.Second, true},
+		"this morning":              {"2026-11-21T10:00:00Z", time.Second, false},
+		"this morning, a bad clock": {"2026-11-21T10:00:00Z", 10 * time.Hour, true},
+		"this morning, no clock":    {"2026-11-21T10:00:00Z", -1, true},
+		"now, no offset":            {"2026-11-21T14:00:00", time.Second, true},
+		"now by UTC, no offset":     {"2026-11-21T19:00:00", time.Second, true},
+		"this morning, no offset":   {"2026-11-21T09:00:00", time.Second, false},
+		"yesterday, with no time":   {"2026-11-20", time.Second, false},
+		"the tenant's day, no time": {"2026-11-21", time.Second, true},
+		"another form, no offset":   {"2026-11-21 09:00", time.Second, false},
+	} {
+		c := over(t, canned{body: `{"checkInStatus":555,"checkInDate":"` + tt.date + `"}`}, func(_ map[string]any, d *acme.Deps) {
+			d.Zone, d.Clock = zone, bounded{newClock(now), tt.off}
+		})
+		got, err := c.Validate(t.Context(), scanner.Ask{Code: "721744537954", Direction: scanner.Entry})
+		if err != nil || (got.Verdict == scanner.Admit) != tt.admit || !tt.admit && got.Reason != scanner.AlreadyEntered {
+			t.Errorf("%s: %s %s, %v", name, got.Verdict, got.Reason, err)
+		}
+	}
+}
+
+// bounded is a clock that knows how wrong it may be; below zero: it does not.
+type bounded struct {
+	*clock
+	off time.Duration
+}
+
+func (b bounded) True(s scanner.Stamp) scanner.Instant {
+	if b.off < 0 {
+		return scanner.Instant{At: s.Wall}
+	}
+	return scanner.Instant{At: s.Wall, Earliest: s.Wall.Add(-b.off), Latest: s.Wall.Add(b.off), Trusted: true}
 }
 
 // checkintickets has no status: only the very ticket, checked in, is an admission.

@@ -94,6 +94,7 @@ func (c *Client) deliver(ctx context.Context, m scanner.Movement) (scanner.Recei
 		receipt.Delivery, receipt.VendorAt = scanner.Taken, got.at
 	case got.reason == scanner.AlreadyEntered || got.nothing:
 		receipt.Delivery, receipt.VendorAt, receipt.Detail = scanner.Duplicate, got.at, "ACME has an entry of this ticket already"
+		receipt.Theirs = c.someoneElses(got, m.At)
 		if !got.at.IsZero() {
 			receipt.Detail += ", " + stamped(got.at)
 		}

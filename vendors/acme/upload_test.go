@@ -70,6 +70,39 @@ func TestLateUploads(t *testing.T) {
 	}
 }
 
+// An entry that was made well before the scan is another gate's, whatever became of
+// our own sending; one that may be ours is not called so.
+func TestAnEntryOfAnotherGate(t *testing.T) {
+	now := time.Date(2026, 11, 21, 19, 0, 0, 0, time.UTC)
+	for name, tt := range map[string]struct {
+		when time.Duration // ACME's check-in before our scan
+		date time.Time
+		off  time.Duration
+		want bool
+	}{
+		"18 minutes before":                     {18 * time.Minute, now, time.Second, true},
+		"18 minutes before, ACME's clock alone": {18 * time.Minute, now, -1, true},
+		"18 minutes before, ours alone":         {18 * time.Minute, time.Time{}, time.Second, true},
+		"no clock at all":                       {18 * time.Minute, time.Time{}, -1, false},
+		"a clock that may be wrong":             {18 * time.Minute, now, 20 * time.Minute, false},
+		"ACME's clock is behind":                {18 * time.Minute, now.Add(-18 * time.Minute), time.Second, false},
+		"at the scan":                           {0, now, time.Second, false},
+		"within a minute":                       {50 * time.Second, now, time.Second, false},
+		"after the scan":                        {-time.Minute, now, time.Second, false},
+	} {
+		m := scanner.Movement{Seq: 1, Code: "721744537954", Direction: scanner.Entry, At: now.Add(-2 * time.Minute)}
+		body := `{"checkInStatus":20,"checkInDate":"` + m.At.Add(-tt.when).Format(time.RFC3339) + `"}`
+		c := over(t, canned{body: body, date: tt.date}, func(_ map[string]any, d *acme.Deps) { d.Clock = bounded{newClock(now), tt.off} })
+		if got, err := c.Upload(t.Context(), []scanner.Movement{m}); err != nil || got[0].Delivery != scanner.Duplicate || got[0].Theirs != tt.want {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	c := over(t, canned{body: `{"checkInStatus":20}`, date: now}, nil)
+	if got, err := c.Upload(t.Context(), []scanner.Movement{movement(1, "721744537954")}); err != nil || got[0].Theirs {
+		t.Errorf("of no known time: %+v, %v", got, err)
+	}
+}
+
 // The terminal is that of the scan's own time.
 func TestTheTerminalIsFrozen(t *testing.T) {
 	o := acmesim.Options{Terminals: []string{"7", "8", "A-1"}}
