@@ -156,13 +156,13 @@ func (c *Client) Template(ctx context.Context, id string, q Query) (Template, er
 // instant. How many seats are left is read as available or as seats, the document
 // has both, and shown to nobody.
 type EventTime struct {
-	ID             id      `json:"id"`
-	Date           *string `json:"date"`
-	Time           *string `json:"time"`
-	StartsAt       moment  `json:"startTime"`
-	AvailableSeats integer `json:"availableSeats"`
-	SeatsAvailable integer `json:"seatsAvailable"`
-	AddOns         addOns  `json:"addOns"`
+	ID             id       `json:"id"`
+	Date           *string  `json:"date"`
+	Time           *string  `json:"time"`
+	StartsAt       moment   `json:"startTime"`
+	AvailableSeats withheld `json:"availableSeats"`
+	SeatsAvailable withheld `json:"seatsAvailable"`
+	AddOns         addOns   `json:"addOns"`
 }
 
 // TemplateTimes are the times of one template. Its id is templateId in the document

@@ -16,7 +16,7 @@ type Template struct {
 	StartsAt         moment     `json:"startTime"`
 	EndsAt           moment     `json:"endTime"`
 	Duration         duration   `json:"duration"`
-	Capacity         integer    `json:"capacity"`
+	Capacity         withheld   `json:"capacity"`
 	Confirmation     *string    `json:"emailConfirmationMessage"`
 	Resources        []resource `json:"resources"`
 	Schedules        []schedule `json:"schedules"`
@@ -31,7 +31,7 @@ type Template struct {
 	Details         ticketDetails   `json:"ticketDetails"`
 	Notify          []person        `json:"emailNotify"`
 	Membership      membership      `json:"membership"`
-	Sold            integer         `json:"soldQuantity"`
+	Sold            withheld        `json:"soldQuantity"`
 	// Stars is the sum of all ratings, Ratings how many there were.
 	Stars        integer       `json:"stars"`
 	Ratings      integer       `json:"ratings"`

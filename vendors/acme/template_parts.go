@@ -124,12 +124,12 @@ type addOns struct {
 
 // inventory is one of them.
 type inventory struct {
-	ID          id      `json:"id"`
-	Name        *string `json:"name"`
-	Description *string `json:"description"`
-	SKU         *string `json:"sku"`
-	Price       amount  `json:"price"`
-	Quantity    integer `json:"quantity"`
+	ID          id       `json:"id"`
+	Name        *string  `json:"name"`
+	Description *string  `json:"description"`
+	SKU         *string  `json:"sku"`
+	Price       amount   `json:"price"`
+	Quantity    withheld `json:"quantity"`
 	// Type is doNotTrack, consumable or resource.
 	Type     *string   `json:"type"`
 	Order    integer   `json:"displayOrder"`
@@ -144,10 +144,11 @@ type membership struct {
 	Discounts    []struct {
 		Category category `json:"category"`
 		Discount struct {
-			ID     id      `json:"id"`
-			Code   *string `json:"code"`
-			Name   *string `json:"name"`
-			Values []struct {
+			ID          id      `json:"id"`
+			Code        *string `json:"code"`
+			Name        *string `json:"name"`
+			Description *string `json:"description"`
+			Values      []struct {
 				PersonTypeID id      `json:"personTypeId"`
 				PersonType   *string `json:"personType"`
 				DiscountType *string `json:"discountType"`
