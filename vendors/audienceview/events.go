@@ -98,11 +98,11 @@ func (l *listing) add(p Performance) error {
 func (l *listing) event(p Performance) scanner.Event {
 	c := l.client
 	series := l.series[int64(p.Production)]
-	name := cmp.Or(wire.Plain(p.ProductionName), wire.Plain(series.Name))
+	name := cmp.Or(p.ProductionName.line(), series.Name.line())
 	e := scanner.Event{
 		ID: p.ID.String(), IDs: c.ids(c.cfg.ClientID, int64(p.Production), int64(p.ID)),
 		Name: name, Series: name, Venue: series.venue(),
-		StartsAt: p.Start(c.venue), AllDay: p.AllDay,
+		StartsAt: p.Start(c.venue), AllDay: bool(p.AllDay),
 		State: stateOf(p, series),
 	}
 	if department := cmp.Or(p.Department, series.Department); department != 0 {
@@ -121,7 +121,7 @@ func (l *listing) event(p Performance) scanner.Event {
 // stateOf is what is not as usual, in words. Who may buy is nobody's concern where
 // the performance is cancelled or sold out.
 func stateOf(p Performance, s Series) string {
-	words := []string{p.Display.words(p.CustomMessage), p.Availability.words(), s.Status.words()}
+	words := []string{p.Display.words(string(p.CustomMessage)), p.Availability.words(), s.Status.words()}
 	if p.Display == Cancelled || p.Display == SoldOut {
 		words[1] = ""
 	}
@@ -145,7 +145,7 @@ func (s Series) venue() string {
 	if s.Venue == nil {
 		return ""
 	}
-	return cmp.Or(wire.Plain(s.Venue.Name), wire.Plain(s.Venue.Location))
+	return cmp.Or(s.Venue.Name.line(), s.Venue.Location.line())
 }
 
 // open asks what can be scanned now (filterOptions), for every client of the

@@ -17,7 +17,10 @@ import (
 func TestStartsByTheVenuesClocks(t *testing.T) {
 	const summer, winter = 1498669200000, 1771547400000 // 13:00 and 19:30 in New York
 	show := func(date, time24 string) audienceview.Performance {
-		return audienceview.Performance{Date: date, Time24: time24, StartMillis: summer}
+		p := audienceview.Performance{StartMillis: summer}
+		set(&p.Date, date)
+		set(&p.Time24, time24)
+		return p
 	}
 	for _, tt := range []struct {
 		name string

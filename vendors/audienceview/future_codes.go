@@ -12,6 +12,9 @@ const (
 	AvailableToAll Availability = "A"
 )
 
+// UnmarshalJSON takes what a text may be.
+func (a *Availability) UnmarshalJSON(raw []byte) error { return (*words)(a).UnmarshalJSON(raw) }
+
 // words is what a person at a gate needs of it; empty: nothing.
 func (a Availability) words() string {
 	switch a {
@@ -36,6 +39,9 @@ const (
 	Cancelled   Display = "C"
 	SoldOut     Display = "S"
 )
+
+// UnmarshalJSON takes what a text may be.
+func (d *Display) UnmarshalJSON(raw []byte) error { return (*words)(d).UnmarshalJSON(raw) }
 
 // words say the code; message is the performance's own, for ShowMessage.
 func (d Display) words(message string) string {
@@ -64,6 +70,9 @@ const (
 	NormalProduction  ProductionStatus = "T"
 )
 
+// UnmarshalJSON takes what a text may be.
+func (s *ProductionStatus) UnmarshalJSON(raw []byte) error { return (*words)(s).UnmarshalJSON(raw) }
+
 func (s ProductionStatus) words() string {
 	switch s {
 	case NormalProduction, "":
@@ -79,8 +88,13 @@ func (s ProductionStatus) words() string {
 // ProductionStyle is the colour behind a series, 0 to 9.
 type ProductionStyle number
 
-// UnmarshalJSON takes what an id may be.
-func (s *ProductionStyle) UnmarshalJSON(raw []byte) error { return (*number)(s).UnmarshalJSON(raw) }
+// UnmarshalJSON takes what an id may be; anything else is a style without colour.
+func (s *ProductionStyle) UnmarshalJSON(raw []byte) error {
+	if (*number)(s).UnmarshalJSON(raw) != nil {
+		*s = -1
+	}
+	return nil
+}
 
 // Colour gives the name and the RGB of it; ok is false for a style that the
 // document does not name.

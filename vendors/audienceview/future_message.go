@@ -15,7 +15,9 @@ import (
 // The messages of the Future Events API, field by field as the document has them.
 // It contradicts itself here and there, and answers do so with it: a field that
 // "is not nullable" comes as null, a number as text. Nothing is at stake but a
-// listing, so each is read in any of its forms.
+// listing, so a text, a flag or a duration that is none counts as not told, and
+// takes no performance with it. A number that is none does: it may be
+// the id.
 
 // Performance is one show, in venue-local times; see [Performance.Start].
 type Performance struct {
@@ -24,43 +26,43 @@ type Performance struct {
 	StartMillis number `json:"performanceStart"`
 	// Date is MM/dd/yyyy, Time "h:mm a", Time24 HH:mm:ss, StartDate
 	// "EEE, MMM d, yyyy - h:mm a".
-	Date      string `json:"performanceDate"`
-	Time      string `json:"performanceTime"`
-	Time24    string `json:"performanceTime24"`
-	StartDate string `json:"performanceStartDate"`
+	Date      words `json:"performanceDate"`
+	Time      words `json:"performanceTime"`
+	Time24    words `json:"performanceTime24"`
+	StartDate words `json:"performanceStartDate"`
 
-	SuperTitle string `json:"performanceSuperTitle"`
-	SubTitle   string `json:"performanceSubTitle"`
-	Notes      string `json:"performanceNotes"`
+	SuperTitle words `json:"performanceSuperTitle"`
+	SubTitle   words `json:"performanceSubTitle"`
+	Notes      words `json:"performanceNotes"`
 
 	Availability Availability `json:"availabilityCode"`
 	Display      Display      `json:"displayCode"`
 
 	Production            number `json:"productionId"`
-	ProductionName        string `json:"productionName"`
-	ProductionLogo        string `json:"productionLogoLink"`
-	ProductionDescription string `json:"productionDescription"`
+	ProductionName        words  `json:"productionName"`
+	ProductionLogo        words  `json:"productionLogoLink"`
+	ProductionDescription words  `json:"productionDescription"`
 
-	Available bool `json:"hasAvailableTickets"`
+	Available flag `json:"hasAvailableTickets"`
 	// Remaining must not be shown to anybody.
 	Remaining withheld `json:"tixRemaining"`
 	// CustomMessage is to be shown if, and only if, Display is [ShowMessage].
-	CustomMessage       string `json:"customMessage"`
-	NoneRemaining       string `json:"noRemainingTicketsMessage"`
-	ShutoffHours        hours  `json:"shutoffHour"`
-	ShutoffHoursMessage string `json:"shutoffHourMessage"`
-	GeneralAdmission    bool   `json:"generalAdmission"`
+	CustomMessage       words `json:"customMessage"`
+	NoneRemaining       words `json:"noRemainingTicketsMessage"`
+	ShutoffHours        hours `json:"shutoffHour"`
+	ShutoffHoursMessage words `json:"shutoffHourMessage"`
+	GeneralAdmission    flag  `json:"generalAdmission"`
 
 	// AllDay: without a start time. The doors' times, MM/dd/yyyy and "h:mm a", mean
 	// something for such a performance only; the document's example has others.
-	AllDay         bool   `json:"allDayEvent"`
-	DoorsOpenDate  string `json:"doorEntryStartDate"`
-	DoorsOpenTime  string `json:"doorEntryStartTime"`
-	DoorsCloseDate string `json:"doorEntryEndDate"`
-	DoorsCloseTime string `json:"doorEntryEndTime"`
+	AllDay         flag  `json:"allDayEvent"`
+	DoorsOpenDate  words `json:"doorEntryStartDate"`
+	DoorsOpenTime  words `json:"doorEntryStartTime"`
+	DoorsCloseDate words `json:"doorEntryEndDate"`
+	DoorsCloseTime words `json:"doorEntryEndTime"`
 
 	Department     number     `json:"departmentId"`
-	DepartmentName string     `json:"departmentName"`
+	DepartmentName words      `json:"departmentName"`
 	Entries        entryTimes `json:"performanceEntryTimes"`
 }
 
@@ -68,62 +70,62 @@ type Performance struct {
 type EntryTime struct {
 	ID number `json:"performanceEntryTimeId"`
 	// Time is HH:mm:ss, Formatted "h:mm a".
-	Time      string `json:"entryTime"`
-	Formatted string `json:"entryTimeFormatted"`
-	Hour      text24 `json:"entryTimeHour"`
-	Minute    text24 `json:"entryTimeMinute"`
-	SoldOut   bool   `json:"displaySoldOut"`
+	Time      words `json:"entryTime"`
+	Formatted words `json:"entryTimeFormatted"`
+	Hour      words `json:"entryTimeHour"`
+	Minute    words `json:"entryTimeMinute"`
+	SoldOut   flag  `json:"displaySoldOut"`
 }
 
 // Series is a production with performances yet to come.
 type Series struct {
 	ID     number           `json:"productionId"`
-	Name   string           `json:"productionName"`
+	Name   words            `json:"productionName"`
 	Status ProductionStatus `json:"productionStatus"`
 	Style  ProductionStyle  `json:"productionStyle"`
 	Venue  *Venue           `json:"productionVenue"`
 
-	Available           bool   `json:"hasAvailableTickets"`
-	NoneRemaining       string `json:"noRemainingMessage"`
+	Available           flag   `json:"hasAvailableTickets"`
+	NoneRemaining       words  `json:"noRemainingMessage"`
 	ShutoffHours        hours  `json:"shutoffHour"`
-	ShutoffHoursMessage string `json:"shutoffHourMessage"`
-	SuperTitle          string `json:"seriesSuperTitle"`
-	SubTitle            string `json:"seriesSubTitle"`
-	PurchaseAlert       string `json:"purchaseAlert"`
-	Description         string `json:"productionDescription"`
+	ShutoffHoursMessage words  `json:"shutoffHourMessage"`
+	SuperTitle          words  `json:"seriesSuperTitle"`
+	SubTitle            words  `json:"seriesSubTitle"`
+	PurchaseAlert       words  `json:"purchaseAlert"`
+	Description         words  `json:"productionDescription"`
 	LogoFile            number `json:"productionLogoClientFileId"`
-	Logo                string `json:"productionLogoLink"`
+	Logo                words  `json:"productionLogoLink"`
 	// LogoName is empty where Name serves.
-	LogoName string `json:"productionLogoAltName"`
+	LogoName words `json:"productionLogoAltName"`
 	// FirstMillis and LastMillis are of the same kind as Performance.StartMillis.
 	FirstMillis number `json:"firstPerformanceDate"`
 	LastMillis  number `json:"lastPerformanceDate"`
 	// OnlyPerformance is 0 where there are more than one.
 	OnlyPerformance number `json:"performanceIdIfOnlyOneEventAvailable"`
-	ShowLink        bool   `json:"showLinkToBuyTickets"`
+	ShowLink        flag   `json:"showLinkToBuyTickets"`
 	Department      number `json:"departmentId"`
-	DepartmentName  string `json:"departmentName"`
+	DepartmentName  words  `json:"departmentName"`
 }
 
 // Venue is where a series takes place.
 type Venue struct {
-	Name     string        `json:"name"`
-	Location string        `json:"location"`
-	Phone    string        `json:"venuePhone"`
-	Transit  string        `json:"transitInfo"`
+	Name     words         `json:"name"`
+	Location words         `json:"location"`
+	Phone    words         `json:"venuePhone"`
+	Transit  words         `json:"transitInfo"`
 	Address  *VenueAddress `json:"venueAddress"`
 }
 
 // VenueAddress is the venue's own.
 type VenueAddress struct {
-	Line1        string `json:"line1"`
-	Line2        string `json:"line2"`
-	City         string `json:"city"`
-	State        string `json:"state"`
-	StateShort   string `json:"stateAbbreviation"`
-	ZIP          text24 `json:"zipcode"`
-	Country      string `json:"country"`
-	CountryShort string `json:"countryAbbreviation"`
+	Line1        words `json:"line1"`
+	Line2        words `json:"line2"`
+	City         words `json:"city"`
+	State        words `json:"state"`
+	StateShort   words `json:"stateAbbreviation"`
+	ZIP          words `json:"zipcode"`
+	Country      words `json:"country"`
+	CountryShort words `json:"countryAbbreviation"`
 }
 
 // FutureHead is what every answer carries beside its list. An answer with errors
@@ -132,9 +134,9 @@ type FutureHead struct {
 	Messages   serviceMessages `json:"serviceMessages"`
 	Department number          `json:"departmentId"`
 	Client     number          `json:"clientId"`
-	ClientName string          `json:"clientName"`
+	ClientName words           `json:"clientName"`
 	// Active is nil where the answer does not say.
-	Active   *bool     `json:"clientActive"`
+	Active   *flag     `json:"clientActive"`
 	Errors   []message `json:"errors"`
 	Warnings []message `json:"warnings"`
 }
@@ -152,12 +154,15 @@ func (h FutureHead) faults() []message { return append(h.Errors, h.Messages.Erro
 // number is an id, or a moment in milliseconds; 0: none.
 type number int64
 
-// UnmarshalJSON takes 1, "1", "" and null.
+// UnmarshalJSON takes 1, "1", 1.0, "" and null.
 func (n *number) UnmarshalJSON(raw []byte) error {
 	s, err := scalar(raw)
 	if err != nil || s == "" {
 		*n = 0
 		return err
+	}
+	if whole, fraction, _ := strings.Cut(s, "."); strings.Trim(fraction, "0") == "" {
+		s = whole
 	}
 	v, err := strconv.ParseInt(s, 10, 64)
 	if err != nil {
@@ -179,29 +184,51 @@ func (n number) String() string {
 // negative.
 type hours float64
 
-// UnmarshalJSON takes 2.00, "2.00", "" and null.
+// UnmarshalJSON takes 2.00 and "2.00"; anything else is none.
 func (h *hours) UnmarshalJSON(raw []byte) error {
+	*h = 0
 	s, err := scalar(raw)
-	if err != nil || s == "" {
-		*h = 0
-		return err
-	}
-	v, err := strconv.ParseFloat(s, 64)
 	if err != nil {
-		return errors.New("a number that is none")
+		return nil
 	}
-	*h = hours(v)
+	if v, err := strconv.ParseFloat(s, 64); err == nil {
+		*h = hours(v)
+	}
 	return nil
 }
 
-// text24 is a text that some answers write as a number.
-type text24 string
+// words are a text that some answers write as a number.
+type words string
 
-// UnmarshalJSON takes "14", 14 and null.
-func (t *text24) UnmarshalJSON(raw []byte) error {
+// UnmarshalJSON takes "14" and 14; anything else is none.
+func (w *words) UnmarshalJSON(raw []byte) error {
 	s, err := scalar(raw)
-	*t = text24(s)
-	return err
+	if err != nil {
+		s = ""
+	}
+	*w = words(s)
+	return nil
+}
+
+// line is the text for people, on one line.
+func (w words) line() string { return wire.Plain(string(w)) }
+
+// flag is a yes or no that some answers write as a text or a number.
+type flag bool
+
+// UnmarshalJSON takes true, "true", "Y" and 1; anything else is no.
+func (f *flag) UnmarshalJSON(raw []byte) error {
+	s, err := scalar(raw)
+	if err != nil {
+		s = string(raw)
+	}
+	switch strings.ToLower(s) {
+	case "true", "1", "y", "yes":
+		*f = true
+	default:
+		*f = false
+	}
+	return nil
 }
 
 // scalar is a text or a number as text; empty for null.
@@ -219,14 +246,14 @@ func scalar(raw []byte) (string, error) {
 	return "", errors.New("a value of the wrong type")
 }
 
-// withheld is a number that the vendor tells in confidence: whatever prints it,
-// as text, as JSON or in a log, gives a word for it.
-type withheld struct{ n number }
+// withheld is a number that the vendor tells in confidence. It is not kept, and
+// whatever prints it, as text, as JSON or in a log, gives a word for it.
+type withheld struct{}
 
 const withheldText = "withheld"
 
-// UnmarshalJSON takes what number takes.
-func (w *withheld) UnmarshalJSON(raw []byte) error { return w.n.UnmarshalJSON(raw) }
+// UnmarshalJSON takes anything.
+func (*withheld) UnmarshalJSON([]byte) error { return nil }
 
 // MarshalJSON writes no number.
 func (withheld) MarshalJSON() ([]byte, error) { return []byte(`"` + withheldText + `"`), nil }
@@ -240,13 +267,22 @@ func (withheld) LogValue() slog.Value { return slog.StringValue(withheldText) }
 // entryTimes is a list; the table's type says one alone.
 type entryTimes []EntryTime
 
-// UnmarshalJSON takes a list, one alone, and null.
+// UnmarshalJSON takes a list and one alone, and leaves out what is none.
 func (e *entryTimes) UnmarshalJSON(raw []byte) error {
-	if len(raw) > 0 && raw[0] == '{' {
-		*e = make(entryTimes, 1)
-		return json.Unmarshal(raw, &(*e)[0])
+	*e = nil
+	list := []json.RawMessage{raw}
+	if len(raw) > 0 && raw[0] == '[' {
+		if err := json.Unmarshal(raw, &list); err != nil {
+			return err
+		}
 	}
-	return json.Unmarshal(raw, (*[]EntryTime)(e))
+	for _, raw := range list {
+		var one EntryTime
+		if string(raw) != "null" && json.Unmarshal(raw, &one) == nil {
+			*e = append(*e, one)
+		}
+	}
+	return nil
 }
 
 // message is a vendor's sentence; the document shows none, only that they come in

@@ -56,11 +56,16 @@ func (r *requests) client(t *testing.T) *audienceview.Client {
 	return c
 }
 
+// set gives a text of an answer.
+func set[T ~string](field *T, text string) { *field = T(text) }
+
 // documented is the performance of the document's examples, every field of it but
 // the one that is withheld.
 func documented() audienceview.Performance {
 	entry := func(id int, at, formatted, hour string) audienceview.EntryTime {
-		e := audienceview.EntryTime{Time: at, Formatted: formatted, Minute: "45"}
+		e := audienceview.EntryTime{Minute: "45"}
+		set(&e.Time, at)
+		set(&e.Formatted, formatted)
 		if id == 11 {
 			e.ID, e.Hour = 11, "14"
 		} else {
@@ -371,13 +376,28 @@ func TestContradictionsAreTaken(t *testing.T) {
 	for change, check := range map[string]func(p audienceview.Performance) bool{
 		`"performanceId":"10145563","tixRemaining":"445"`: func(p audienceview.Performance) bool { return p.ID == 10145563 },
 		`"performanceId":10145563,"doorEntryStartDate":null,"doorEntryStartTime":null,"doorEntryEndDate":null,"allDayEvent":null,"shutoffHour":-0.50`: func(p audienceview.Performance) bool {
-			return p.DoorsOpenDate == "" && !p.AllDay && p.ShutoffHours == -0.5
+			return p.DoorsOpenDate == "" && !bool(p.AllDay) && p.ShutoffHours == -0.5
 		},
 		`"performanceId":1,"performanceEntryTimes":{"performanceEntryTimeId":"11","entryTime":"14:45:00","entryTimeHour":14,"entryTimeMinute":45}`: func(p audienceview.Performance) bool {
 			return len(p.Entries) == 1 && p.Entries[0].ID == 11 && p.Entries[0].Hour == "14"
 		},
 		`"performanceId":1,"performanceEntryTimes":null,"shutoffHour":"2.00"`: func(p audienceview.Performance) bool { return p.Entries == nil && p.ShutoffHours == 2 },
-		`"performanceId":1,"somethingNew":{"a":[1]}`:                          func(p audienceview.Performance) bool { return p.ID == 1 },
+		`"performanceId":1,"allDayEvent":"true","hasAvailableTickets":1,"generalAdmission":"N"`: func(p audienceview.Performance) bool {
+			return bool(p.AllDay && p.Available && !p.GeneralAdmission)
+		},
+		`"performanceId":1.0,"tixRemaining":73.0`:      func(p audienceview.Performance) bool { return p.ID == 1 },
+		`"performanceId":1,"tixRemaining":"lots"`:      func(p audienceview.Performance) bool { return p.ID == 1 },
+		`"performanceId":1,"tixRemaining":{"n":[73]}`:  func(p audienceview.Performance) bool { return p.ID == 1 },
+		`"performanceId":1,"productionName":1984`:      func(p audienceview.Performance) bool { return p.ProductionName == "1984" },
+		`"performanceId":1,"productionName":{"a":"b"}`: func(p audienceview.Performance) bool { return p.ProductionName == "" },
+		`"performanceId":1,"shutoffHour":"two","displayCode":1,"availabilityCode":true`: func(p audienceview.Performance) bool {
+			return p.ShutoffHours == 0 && p.Display == "1" && p.Availability == ""
+		},
+		`"performanceId":1,"performanceEntryTimes":"","performanceTime24":130000`: func(p audienceview.Performance) bool { return p.Entries == nil },
+		`"performanceId":1,"performanceEntryTimes":["x",{"performanceEntryTimeId":11,"displaySoldOut":"true"},null]`: func(p audienceview.Performance) bool {
+			return len(p.Entries) == 1 && p.Entries[0].ID == 11 && bool(p.Entries[0].SoldOut)
+		},
+		`"performanceId":1,"somethingNew":{"a":[1]}`: func(p audienceview.Performance) bool { return p.ID == 1 },
 	} {
 		body := `{"successMessages":[],"clientId":"284","performances":[{` + change + `},{"performanceId":[]}]}`
 		var got []audienceview.Performance
@@ -389,6 +409,26 @@ func TestContradictionsAreTaken(t *testing.T) {
 		if err != nil || len(got) != 1 || !check(got[0]) {
 			t.Errorf("%s: %+v, %v", change, got, err)
 		}
+	}
+}
+
+// Nor does it hide a series, or an answer.
+func TestContradictionsOfASeriesAreTaken(t *testing.T) {
+	body := `{"clientId":284.0,"clientActive":"true","clientName":1984,"seriesInformation":[{"productionId":"7","productionName":1984,"productionStatus":5,"productionStyle":"red","showLinkToBuyTickets":"true"}]}`
+	var got []audienceview.Series
+	r := requests{body: body}
+	head, err := r.client(t).Series(t.Context(), audienceview.Part{}, func(s audienceview.Series) error {
+		got = append(got, s)
+		return nil
+	})
+	if err != nil || len(got) != 1 || head.Active == nil || !*head.Active || head.ClientName != "1984" {
+		t.Fatalf("%+v, %+v, %v", head, got, err)
+	}
+	if s := got[0]; s.ID != 7 || s.Name != "1984" || s.Status != "5" || !s.ShowLink {
+		t.Errorf("%+v", s)
+	}
+	if name, _, ok := got[0].Style.Colour(); ok {
+		t.Errorf("the colour is %s", name)
 	}
 }
 

@@ -30,7 +30,7 @@ func (p Performance) Start(venue *time.Location) time.Time {
 		}
 	}
 	switch {
-	case dated && p.AllDay:
+	case dated && bool(p.AllDay):
 		return wall(day, time.Time{}, venue)
 	case dated && timed:
 		return wall(day, of, venue)
@@ -44,7 +44,7 @@ func (p Performance) Doors(venue *time.Location) (open, shut time.Time) {
 	if !p.AllDay {
 		return
 	}
-	at := func(date, clock string) time.Time {
+	at := func(date, clock words) time.Time {
 		day, ok := parsed(dateFormat, date)
 		of, ok2 := timeOfDay(clock)
 		if !ok || !ok2 {
@@ -57,7 +57,7 @@ func (p Performance) Doors(venue *time.Location) (open, shut time.Time) {
 
 // At is the entry time on the day of the performance; zero: it cannot be told.
 func (e EntryTime) At(start time.Time, venue *time.Location) time.Time {
-	of, ok := timeOfDay(e.Time, e.Formatted, string(e.Hour)+":"+string(e.Minute))
+	of, ok := timeOfDay(e.Time, e.Formatted, e.Hour+":"+e.Minute)
 	if !ok || start.IsZero() {
 		return time.Time{}
 	}
@@ -65,7 +65,7 @@ func (e EntryTime) At(start time.Time, venue *time.Location) time.Time {
 }
 
 // timeOfDay is the first of the texts that is one.
-func timeOfDay(texts ...string) (time.Time, bool) {
+func timeOfDay(texts ...words) (time.Time, bool) {
 	for _, text := range texts {
 		for _, format := range []string{"15:4:5", "3:4 PM", "15:4"} {
 			if t, ok := parsed(format, text); ok {
@@ -76,8 +76,8 @@ func timeOfDay(texts ...string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-func parsed(format, text string) (time.Time, bool) {
-	t, err := time.Parse(format, strings.ToUpper(strings.TrimSpace(text)))
+func parsed(format string, text words) (time.Time, bool) {
+	t, err := time.Parse(format, strings.ToUpper(strings.TrimSpace(string(text))))
 	return t, err == nil
 }
 
