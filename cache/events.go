@@ -54,7 +54,9 @@ type EventList struct {
 	index map[string]int
 }
 
-// Find gives the event with that id of the vendor's.
+// Find gives the event with that [scanner.Event.ID], which is what tickets and
+// records name theirs by. The ids of other kinds, such as a series', are numbered
+// apart, and one of them may be another event's own.
 func (l *EventList) Find(id string) (scanner.Event, bool) {
 	i, ok := l.index[id]
 	if !ok {
@@ -233,30 +235,18 @@ func (k knownEvent) lastly() time.Time {
 	return last
 }
 
-// arrange makes what look-ups read. An event is found by its own id, and by any
-// other id that is no other event's.
+// arrange makes what look-ups read.
 func (f *eventsFile) arrange() {
 	f.list = EventList{At: f.At, index: map[string]int{}}
 	for _, k := range f.Events {
 		f.list.All = append(f.list.All, k.Event)
 	}
 	scanner.SortEvents(f.list.All)
-	shared := map[string]bool{}
 	for i, e := range f.list.All {
-		for _, id := range e.IDs {
-			if other, have := f.list.index[id]; have && other != i {
-				shared[id] = true
-			}
-			f.list.index[id] = i
+		if e.ID != "" {
+			f.list.index[e.ID] = i
 		}
 	}
-	for id := range shared {
-		delete(f.list.index, id)
-	}
-	for i, e := range f.list.All {
-		f.list.index[e.ID] = i
-	}
-	delete(f.list.index, "")
 }
 
 // write puts the file in the place of the one before, whole or not at all.

@@ -71,15 +71,16 @@ func TestEventsComeBackWhole(t *testing.T) {
 	}
 }
 
-// An event is found by any id that is its own alone.
-func TestEventsAreFoundByTheirIDs(t *testing.T) {
+// An event is found by its own id alone: series and events are numbered apart, and
+// the number of one may be that of another.
+func TestEventsAreFoundByTheirID(t *testing.T) {
 	s := cache.OpenEvents(t.TempDir(), quiet())
-	of := func(id, series, code string) scanner.Event {
-		return scanner.Event{ID: id, Name: "Show " + id, IDs: map[string]string{"production_id": series, "code": code}}
+	of := func(id, series string) scanner.Event {
+		return scanner.Event{ID: id, Name: "Show " + id, IDs: map[string]string{"performance_id": id, "production_id": series}}
 	}
-	tell(t, s, noon, of("1", "9", "A"), of("2", "9", "B"), of("3", "8", "1"), scanner.Event{Name: "nameless"})
+	tell(t, s, noon, of("1001", "7"), of("20", "1001"), of("21", "8"), scanner.Event{Name: "nameless"})
 	list := s.List(account)
-	for id, want := range map[string]string{"1": "Show 1", "2": "Show 2", "A": "Show 1", "B": "Show 2", "8": "Show 3", "9": "", "": "", "x": ""} {
+	for id, want := range map[string]string{"1001": "Show 1001", "20": "Show 20", "21": "Show 21", "7": "", "8": "", "": "", "x": ""} {
 		if got, ok := list.Find(id); got.Name != want || ok != (want != "") {
 			t.Errorf("%q is %q", id, got.Name)
 		}
