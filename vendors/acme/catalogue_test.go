@@ -3,6 +3,7 @@ package acme_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -27,16 +28,47 @@ func sample(t *testing.T, name string) []byte {
 	return raw
 }
 
+// checkPlaces fails the test where a type has no field of a name that was sent.
+func checkPlaces(t *testing.T, path string, sent any, into reflect.Type) {
+	t.Helper()
+	if into.Kind() == reflect.Pointer {
+		into = into.Elem()
+	}
+	switch sent := sent.(type) {
+	case []any:
+		for _, one := range sent {
+			if into.Kind() == reflect.Slice {
+				checkPlaces(t, path+"[]", one, into.Elem())
+			}
+		}
+	case map[string]any:
+		if into.Kind() != reflect.Struct {
+			return
+		}
+		for name, value := range sent {
+			at := slices.IndexFunc(reflect.VisibleFields(into), func(f reflect.StructField) bool {
+				tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+				return tag == name
+			})
+			if at < 0 {
+				t.Errorf("%s.%s has no place", path, name)
+				continue
+			}
+			checkPlaces(t, path+"."+name, value, into.Field(at).Type)
+		}
+	}
+}
+
 // Each field of the Event Template Object and of the objects in it has a place, and
 // each place is filled by a field of the sample. Those of instances alone are named.
 func TestEveryFieldOfATemplate(t *testing.T) {
 	raw := sample(t, "template.json")
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
 	var got acme.Template
-	if err := d.Decode(&got); err != nil {
+	var sent any
+	if err := errors.Join(json.Unmarshal(raw, &got), json.Unmarshal(raw, &sent)); err != nil {
 		t.Fatal(err)
 	}
+	checkPlaces(t, "", sent, reflect.TypeFor[acme.Template]())
 	only := []string{"TemplateName", "Category", "StartsAt", "EndsAt", "LatePurchase", "ExpireFromEvent", "DoNotPrint"}
 	var walk func(path string, v reflect.Value)
 	walk = func(path string, v reflect.Value) {

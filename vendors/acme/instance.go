@@ -31,6 +31,9 @@ type Instance struct {
 	Details     ticketDetails  `json:"ticketDetails"`
 	Resources   []resource     `json:"resources"`
 	ResourceSum resourceTotals `json:"eventResourceSummary"`
+	// unread names a field that the check-in window depends on and that has a form of
+	// no known kind; empty: none.
+	unread string
 }
 
 // resourceTotals names the places that an event uses.

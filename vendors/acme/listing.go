@@ -86,7 +86,7 @@ func (i Instance) event(names map[id]string) scanner.Event {
 	}
 	if w := i.Details.Window; w != nil && !e.StartsAt.IsZero() {
 		e.OpensAt, e.ClosesAt = w.edges(e.StartsAt)
-		if w.Block && e.State == "" {
+		if w.Block.on() && e.State == "" {
 			e.State = "scanning blocked"
 		}
 	}

@@ -98,8 +98,14 @@ func TestOddTimes(t *testing.T) {
 			t.Errorf("%s: %+v, %v", start, got, err)
 		}
 	}
-	for _, bad := range []string{`[{"id":{}}]`, `[{"id":true}]`, `[{"id":1,"startTime":[]}]`, `[{"id":1,"startTime":1.5}]`, `[1]`, `{"events":[]}`, `[{"id":1,"ticketDetails":{"checkInWindow":{"minutesBefore":"x"}}}]`,
-		`[{"id":1,"ticketDetails":{"checkInWindow":{"minutesBefore":1.5}}}]`, `[{"id":1,"ticketDetails":{"checkInWindow":{"blockScan":1}}}]`} {
+	for _, odd := range []string{`"startTime":[]`, `"startTime":1.5`, `"ticketDetails":{"checkInWindow":{"minutesBefore":"x"}}`, `"ticketDetails":{"checkInWindow":{"minutesBefore":1.5}}`,
+		`"ticketDetails":{"checkInWindow":{"blockScan":1}}`, `"name":{}`} {
+		c := over(t, canned{body: `[{"id":1,` + odd + `},{"id":2}]`}, nil)
+		if got, err := c.Events(t.Context(), from, from.Add(time.Hour)); err != nil || len(got) != 2 || !got[0].OpensAt.IsZero() || !got[0].StartsAt.IsZero() {
+			t.Errorf("%s: %+v, %v", odd, got, err)
+		}
+	}
+	for _, bad := range []string{`[{"id":{}}]`, `[{"id":true}]`, `[1]`, `{"events":[]}`} {
 		c := over(t, canned{body: bad}, nil)
 		if got, err := c.Events(t.Context(), from, from); scanner.CallErrorOf(err).Trouble != scanner.Nonsense {
 			t.Errorf("%s: %+v, %v", bad, got, err)

@@ -85,8 +85,12 @@ func (c *Client) Status() scanner.SessionStatus {
 	s.mu.Lock()
 	st := scanner.SessionStatus{Ready: s.problem == "", Problem: s.problem}
 	s.mu.Unlock()
-	if unnamed := c.unnamed.text(); st.Problem == "" && unnamed != "" {
-		st.Problem = unnamed
+	if st.Problem != "" {
+		return st
+	}
+	st.Problem = c.unnamed.text()
+	if event, known := c.kept.get(c); known && st.Problem == "" {
+		st.Problem = event.problem()
 	}
 	return st
 }

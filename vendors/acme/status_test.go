@@ -124,6 +124,22 @@ func TestStatuses(t *testing.T) {
 	}
 }
 
+// What is only shown of a ticket may have any form; what admits may not.
+func TestOddFieldsOfACheckIn(t *testing.T) {
+	now := time.Date(2026, 3, 8, 19, 0, 0, 0, time.UTC)
+	for field, admits := range map[string]bool{
+		`"levelName":7`: true, `"cardName":{}`: true, `"cardStanding":[]`: true, `"orderId":{}`: true, `"ticketEventTime":[]`: true, `"ticketTypeName":true`: true,
+		`"minutesBefore":"soon"`: true, `"membershipExpirationDate":1.5`: true, `"checkedInEventName":1`: true,
+		`"checkInDate":{}`: false, `"checkInDate":true`: false, `"ticketUUID":{}`: false, `"cardName":"a","cardName":"b"`: false, `"CheckInDate":null`: false,
+	} {
+		c := over(t, canned{body: `{"checkInStatus":555,` + field + `}`, date: now}, nil)
+		got, err := c.Validate(t.Context(), scanner.Ask{Code: "721744537954", Direction: scanner.Entry})
+		if (got.Verdict == scanner.Admit) != admits || (err == nil) != admits {
+			t.Errorf("%s: %s, %v", field, got.Verdict, err)
+		}
+	}
+}
+
 // Without a time of ACME's the house's own tells an old check-in from this one, as
 // far as it is trusted; a date without an offset is read where the tenant is.
 func TestAnOldCheckInByOurOwnClock(t *testing.T) {

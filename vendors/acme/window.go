@@ -26,10 +26,49 @@ const (
 type checkInWindow struct {
 	Before integer `json:"minutesBefore"`
 	After  integer `json:"minutesAfter"`
-	// Block: tickets carry no barcode and are not to be scanned.
-	Block flag `json:"blockScan"`
+	// Block: tickets carry no barcode and are not to be scanned; nil: not told.
+	Block *flag `json:"blockScan"`
 	// Rebook: a ticket of another time of the same template is rebooked when scanned.
-	Rebook flag `json:"autoRebook"`
+	Rebook *flag `json:"autoRebook"`
+}
+
+func (f *flag) on() bool { return f != nil && bool(*f) }
+
+// unfilled tells the two zeroes of a form that nobody filled in.
+func (w checkInWindow) unfilled() bool {
+	before, after := w.Before.value, w.After.value
+	return before != nil && after != nil && *before == 0 && *after == 0
+}
+
+// whole tells whether both edges are an event's own.
+func (w *checkInWindow) whole() bool {
+	return w != nil && w.Before.value != nil && w.After.value != nil && !w.unfilled()
+}
+
+// or fills in from the template's what an event does not tell itself, be it nil. A
+// flag that is off counts as told only beside minutes: forms are sent with it empty.
+func (w *checkInWindow) or(template checkInWindow) checkInWindow {
+	if w == nil {
+		return template
+	}
+	out := *w
+	if w.unfilled() {
+		out.Before, out.After = integer{}, integer{}
+	}
+	filled := out.Before.value != nil || out.After.value != nil
+	if out.Before.value == nil {
+		out.Before = template.Before
+	}
+	if out.After.value == nil {
+		out.After = template.After
+	}
+	if out.Block == nil || !filled && !out.Block.on() {
+		out.Block = template.Block
+	}
+	if out.Rebook == nil || !filled && !out.Rebook.on() {
+		out.Rebook = template.Rebook
+	}
+	return out
 }
 
 // mostMinutes is the longest window that is believed: beyond it the number means
@@ -37,10 +76,9 @@ type checkInWindow struct {
 const mostMinutes = 10 * 366 * 24 * 60
 
 // edges gives the window of an event that starts then; zero: open. Two zeroes are
-// those of a form that nobody filled in, not a window of one instant.
+// not a window of one instant.
 func (w checkInWindow) edges(start time.Time) (opens, closes time.Time) {
-	before, after := w.Before.value, w.After.value
-	if before != nil && after != nil && *before == 0 && *after == 0 {
+	if w.unfilled() {
 		return opens, closes
 	}
 	edge := func(minutes *int64, sign int64) time.Time {
@@ -49,11 +87,11 @@ func (w checkInWindow) edges(start time.Time) (opens, closes time.Time) {
 		}
 		return start.Add(time.Duration(sign**minutes) * time.Minute)
 	}
-	return edge(before, -1), edge(after, 1)
+	return edge(w.Before.value, -1), edge(w.After.value, 1)
 }
 
 func (w checkInWindow) same(other checkInWindow) bool {
-	return w.Before.same(other.Before) && w.After.same(other.After) && w.Block == other.Block && w.Rebook == other.Rebook
+	return w.Before.same(other.Before) && w.After.same(other.After) && w.Block.on() == other.Block.on() && w.Rebook.on() == other.Rebook.on()
 }
 
 // knownEvent is what is kept of the configured event.
@@ -66,8 +104,23 @@ type knownEvent struct {
 	Name     string    `json:"name,omitempty"`
 	Template string    `json:"template,omitempty"`
 	Start    time.Time `json:"start,omitzero"`
-	// Window is the event's own or its template's.
-	Window checkInWindow `json:"window"`
+	// Window is the event's own, with its template's where it tells none; FromTemplate
+	// is the template's as last told.
+	Window       checkInWindow `json:"window"`
+	FromTemplate checkInWindow `json:"template_window,omitzero"`
+	// Unread is what of the window could not be read.
+	Unread string `json:"unread,omitempty"`
+}
+
+// problem is what a person should know of the event; empty: nothing.
+func (e knownEvent) problem() string {
+	switch {
+	case e.Unread != "":
+		return fmt.Sprintf("ACME tells the event's %s in a form that cannot be read: its check-in window stays the one told before, if there was any; ask ACME's support", e.Unread)
+	case e.Start.IsZero():
+		return "ACME tells no startTime with an offset from UTC for the event: no check-in window is known in an outage; correct the event in Back Office, or ask ACME's support"
+	}
+	return ""
 }
 
 // kept is the configured event as ACME last told it, in this run or before it. It is
@@ -130,7 +183,7 @@ func (k *kept) set(c *Client, event knownEvent) {
 	}
 	opens, closes := event.Window.edges(event.Start)
 	c.log.Info("the event's check-in window", "event", event.Name, "starts", event.Start, "opens", opens, "closes", closes,
-		"blocked", bool(event.Window.Block), "auto_rebook", bool(event.Window.Rebook))
+		"blocked", event.Window.Block.on(), "auto_rebook", event.Window.Rebook.on())
 	if k.memory == nil {
 		return
 	}
@@ -144,7 +197,8 @@ func (k *kept) set(c *Client, event knownEvent) {
 }
 
 func (e knownEvent) same(other knownEvent) bool {
-	return e.Start.Equal(other.Start) && e.Window.same(other.Window) && e.Name == other.Name && e.Template == other.Template
+	return e.Start.Equal(other.Start) && e.Window.same(other.Window) && e.FromTemplate.same(other.FromTemplate) &&
+		e.Name == other.Name && e.Template == other.Template && e.Unread == other.Unread
 }
 
 // Window gives the configured event's check-in window, from memory; false: it was
@@ -154,7 +208,7 @@ func (c *Client) Window() (scanner.Window, bool) {
 	if !known {
 		return scanner.Window{}, false
 	}
-	w := scanner.Window{Event: event.ID, Name: event.Name, Blocked: bool(event.Window.Block)}
+	w := scanner.Window{Event: event.ID, Name: event.Name, Blocked: event.Window.Block.on()}
 	w.OpensAt, w.ClosesAt = event.Window.edges(event.Start)
 	if w.Blocked {
 		w.Detail = "ACME blocks the scanning of this event's tickets (blockScan)"
@@ -165,46 +219,47 @@ func (c *Client) Window() (scanner.Window, bool) {
 // Every is the pause between two looks at the event.
 func (c *Client) Every() time.Duration { return watchEvery }
 
-// Watch fetches the configured event and, where it does not tell its window itself,
-// its template.
+// Watch fetches the configured event and, where it does not tell both edges of its
+// window itself, its template.
 func (c *Client) Watch(ctx context.Context) error {
 	instance, err := c.configured(ctx)
-	if err != nil || instance.Details.Window != nil || instance.Template == "" || !plainID(string(instance.Template)) {
+	if err != nil || instance.unread != "" || instance.Details.Window.whole() || instance.Template == "" || !plainID(string(instance.Template)) {
 		return err
 	}
 	template, err := c.Template(ctx, string(instance.Template), Query{})
 	if err != nil {
 		return err
 	}
-	c.take(instance, template.Details.Window, true)
+	c.take(instance, &template)
 	return nil
 }
 
-// configured fetches the configured event, and takes in what it tells.
+// configured fetches the configured event, and takes in what it tells. That it is
+// there is enough to scan into it: what of its window is not told, or not to be read,
+// is told in the status.
 func (c *Client) configured(ctx context.Context) (Instance, error) {
 	instance, err := c.Instance(ctx, c.cfg.EventInstance)
 	if err != nil {
 		return instance, unknownEvent(err, c.cfg.EventInstance)
 	}
-	if instance.StartsAt.At.IsZero() {
-		return instance, nonsense(opInstance, "an event without a startTime that can be understood")
-	}
-	c.take(instance, instance.Details.Window, instance.Details.Window != nil || instance.Template == "")
+	c.take(instance, nil)
 	return instance, nil
 }
 
-// take keeps the event as it was told. An answer that leaves the window to the
-// template changes nothing of what the template told before.
-func (c *Client) take(instance Instance, window *checkInWindow, told bool) {
+// take keeps the event as it was told. Without the template (nil) what that told
+// before stands.
+func (c *Client) take(instance Instance, template *Template) {
 	before, _ := c.kept.get(c)
-	if told {
-		before.Window = checkInWindow{}
+	event := knownEvent{Name: plain(instance.Name), Template: string(instance.Template), Start: instance.StartsAt.At, Unread: instance.unread}
+	switch {
+	case template != nil && template.Details.Window != nil:
+		event.FromTemplate = *template.Details.Window
+	case template == nil && event.Template == before.Template:
+		event.FromTemplate = before.FromTemplate
 	}
-	event := knownEvent{
-		Name: plain(instance.Name), Template: string(instance.Template), Start: instance.StartsAt.At, Window: before.Window,
-	}
-	if window != nil {
-		event.Window = *window
+	event.Window = instance.Details.Window.or(event.FromTemplate)
+	if event.Unread != "" {
+		event.Template, event.FromTemplate, event.Window = before.Template, before.FromTemplate, before.Window
 	}
 	c.kept.set(c, event)
 }

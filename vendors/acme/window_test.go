@@ -3,6 +3,7 @@ package acme_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -60,14 +61,131 @@ func TestWindowEdges(t *testing.T) {
 	}
 	for _, start := range []string{`"2026-11-21T19:00:00"`, `"soon"`, `null`, `""`} {
 		c := over(t, canned{body: instanceBody(start, `{"checkInWindow":{"minutesBefore":90,"minutesAfter":60}}`)}, eventOf(show))
-		if err := c.Probe(t.Context()); err == nil || scanner.CallErrorOf(err).Trouble != scanner.Nonsense {
+		if err := c.Probe(t.Context()); err != nil {
 			t.Errorf("start %s: %v", start, err)
 		}
-		if _, known := c.Window(); known {
-			t.Errorf("start %s tells a window", start)
+		w, known := c.Window()
+		if !known || w.Event != show || !w.OpensAt.IsZero() || !w.ClosesAt.IsZero() {
+			t.Errorf("start %s tells a window: %+v, %v", start, w, known)
+		}
+		if st := c.Status(); !st.Ready || !strings.Contains(st.Problem, "no startTime") {
+			t.Errorf("start %s: status %+v", start, st)
 		}
 	}
 }
+
+// A field that a gate does not need keeps no link down, whatever its form; what is
+// wrong with the window is told and changes none that is known.
+func TestOddFieldsOfTheEvent(t *testing.T) {
+	const start, own = `"startTime":"2026-11-21T20:00:00Z"`, `"checkInWindow":{"minutesBefore":30,"minutesAfter":15}`
+	begins := time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC)
+	look := func(c *acme.Client, odd string) {
+		t.Helper()
+		if err := c.Probe(t.Context()); err != nil {
+			t.Errorf("%s: %v", odd, err)
+		}
+	}
+	for _, odd := range []string{
+		`"name":7`, `"name":{}`, `"state":1`, `"state":[]`, `"endTime":{}`, `"resources":{}`, `"resources":[{"quantity":1.5}]`, `"resources":[7]`, `"eventResourceSummary":[]`,
+		`"eventResourceSummary":{"place":{"resourceNames":"Dome"}}`, `"manuallyDeleted":1`, `"type":false`, `"lastModified":[]`,
+	} {
+		c := over(t, canned{body: `{"id":"` + show + `",` + start + `,"ticketDetails":{` + own + `},` + odd + `}`}, eventOf(show))
+		look(c, odd)
+		if w, _ := c.Window(); !w.OpensAt.Equal(begins.Add(-30*time.Minute)) || !w.ClosesAt.Equal(begins.Add(15*time.Minute)) || c.Status().Problem != "" || odd == `"name":7` && w.Name != "7" {
+			t.Errorf("%s: %+v, %+v", odd, w, c.Status())
+		}
+	}
+	for _, odd := range []string{
+		`"ticketPrintLines":"a"`, `"purchaseAvailability":"when"`, `"hideEventDate":1`, `"ticketDurationDays":1.5`, `"postStartPurchase":[]`, `"doNotPrint":"maybe"`,
+	} {
+		c := over(t, canned{body: `{"id":"` + show + `",` + start + `,"ticketDetails":{` + own + `,` + odd + `}}`}, eventOf(show))
+		look(c, odd)
+		if w, _ := c.Window(); !w.OpensAt.Equal(begins.Add(-30 * time.Minute)) {
+			t.Errorf("%s: %+v", odd, w)
+		}
+	}
+	for _, odd := range []string{
+		`"ticketDetails":[]`, `"ticketDetails":{"checkInWindow":{"minutesBefore":"x"}}`, `"ticketDetails":{"checkInWindow":{"blockScan":1}}`, `"templateId":{}`,
+	} {
+		answer := &canned{body: `{"id":"` + show + `",` + start + `,"ticketDetails":{` + own + `}}`}
+		c := over(t, answer, eventOf(show))
+		look(c, odd)
+		was, _ := c.Window()
+		answer.body = `{"id":"` + show + `",` + start + `,` + odd + `}`
+		look(c, odd)
+		if w, known := c.Window(); !known || w.OpensAt.IsZero() || w != was || !strings.Contains(c.Status().Problem, "in a form that cannot be read") {
+			t.Errorf("%s: %+v, before %+v, %+v", odd, w, was, c.Status())
+		}
+	}
+	for _, bad := range []string{`{}`, `[]`, `{"id":"other"}`, `{"id":{}}`, `{"id":null,"name":7}`} {
+		c := over(t, canned{body: bad}, eventOf(show))
+		if err := c.Probe(t.Context()); err == nil {
+			t.Errorf("%s is the event", bad)
+		}
+	}
+}
+
+// An event has its template's window, edge by edge, where it tells none itself, and its
+// template's block.
+func TestTheTemplatesWindowByEdge(t *testing.T) {
+	start := time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC)
+	for own, want := range map[string]struct {
+		before, after time.Duration
+		blocked       bool
+		calls         int
+	}{
+		`{}`:   {60, 30, true, 2},
+		`null`: {60, 30, true, 2},
+		`{"minutesBefore":null,"minutesAfter":null,"blockScan":false,"autoRebook":false}`: {60, 30, true, 2},
+		`{"minutesBefore":0,"minutesAfter":0}`:                                            {60, 30, true, 2},
+		`{"minutesBefore":15}`:                                                            {15, 30, true, 2},
+		`{"minutesAfter":0}`:                                                              {60, 0, true, 2},
+		`{"minutesBefore":15,"blockScan":false}`:                                          {15, 30, false, 2},
+		`{"minutesBefore":15,"minutesAfter":0,"blockScan":false}`:                         {15, 0, false, 1},
+	} {
+		answers := both{
+			"/instances/": `{"id":"` + show + `","templateId":"t1","startTime":"2026-11-21T20:00:00Z","ticketDetails":{"checkInWindow":` + own + `}}`,
+			"/templates/": `{"id":"t1","name":7,"stars":[],"ticketDetails":{"checkInWindow":{"minutesBefore":60,"minutesAfter":30,"blockScan":true}}}`,
+		}
+		calls := 0
+		c := over(t, canned{seen: func(*http.Request) { calls++ }}.of(answers), eventOf(show))
+		if err := c.Watch(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if calls != want.calls {
+			t.Errorf("%s: %d calls", own, calls)
+		}
+		// The next look at the event alone takes nothing of it away.
+		for range 2 {
+			w, _ := c.Window()
+			if !w.OpensAt.Equal(start.Add(-want.before*time.Minute)) || !w.ClosesAt.Equal(start.Add(want.after*time.Minute)) || w.Blocked != want.blocked {
+				t.Errorf("%s: %+v", own, w)
+			}
+			if err := c.Probe(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// both are bodies by a part of the path.
+type both map[string]string
+
+// of answers by path.
+func (c canned) of(answers both) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		for part, body := range answers {
+			if strings.Contains(r.URL.Path, part) {
+				c.body = body
+			}
+		}
+		return c.RoundTrip(r)
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // Minutes are minutes: over midnight and over the night in which a clock goes back an
 // hour, the edges are as far from the start as was said.
