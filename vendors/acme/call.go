@@ -48,7 +48,7 @@ func (c *Client) ask(ctx context.Context, call wire.Call) (wire.Answer, error) {
 }
 
 // get reads an answer into one of the documented shapes, which tells by itself
-// whether it is whole.
+// whether it is whole. A page of a longer list is read, and is an error as well.
 func (c *Client) get(ctx context.Context, op, path string, query url.Values, limit int64, into interface{ lacks() string }) error {
 	got, err := c.ask(ctx, wire.Call{Op: op, Method: http.MethodGet, Path: path, Query: query, Limit: limit})
 	if err != nil {
@@ -61,6 +61,11 @@ func (c *Client) get(ctx context.Context, op, path string, query url.Values, lim
 		return wire.Nonsense(op, got.Status, fmt.Errorf("an answer without %s", what))
 	}
 	got.Vouch()
+	if l, isList := into.(interface{ short() error }); isList {
+		if err := l.short(); err != nil {
+			return wire.Nonsense(op, got.Status, err)
+		}
+	}
 	return nil
 }
 

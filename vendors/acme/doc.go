@@ -23,8 +23,9 @@
 //     and is shown, logged and told in status with its number.
 //   - checkInDate is the time of the check-in that stands, be it this one or an
 //     earlier one. A status that admits lets nobody in where that is more than a minute
-//     before the call, both by ACME's own clock (the Date of the answer): it is another
-//     entry then. A status that nobody named is not taken for "already used" by its
+//     before the call, both by ACME's own clock (the Date of the answer; without one by
+//     the device's, where that is trusted): it is another entry then. Without an offset
+//     from UTC it is read as the tenant's time or UTC, whichever is later. A status that nobody named is not taken for "already used" by its
 //     date alone.
 //   - An HTTP status but 2xx is no verdict on a ticket, whatever is in the body: its
 //     form is not public. 401 means the key; 403 the key's role for that call.
@@ -43,12 +44,17 @@
 //   - Rebooking: ticketEventName is what was bought, checkedInEventName what is shown.
 //   - Both edges of a check-in window are counted from the start of the event, as the
 //     templates' document and the help pages say (not from its end); a minute that is
-//     missing or null is an open edge, and so are two zeroes. An event without a window
-//     of its own has its template's. ticketDurationDays and the expiry of single
+//     missing or null is that of the template, and so are two zeroes, the values of a
+//     form that nobody filled in; where the template has none the edge is open. ticketDurationDays and the expiry of single
 //     tickets are ACME's to judge online; offline only a manifest knows them.
 //   - A startTime without an offset from UTC tells no instant: no window is known by
-//     it, though the event is listed.
-//   - Events are listed by the B2B call, a day in each: the calendar for buyers lists
+//     it, though the event is listed and can be scanned into; status tells it.
+//   - A field that is for people only may have any form. The id of an event, the
+//     status, date and ticket of a check-in may not.
+//   - How to ask for the next page of a list is not said: what is listed is then a
+//     part, with an error.
+//   - Events are listed by the B2B call, a day in each, from a week before the span on
+//     for what is on still: the calendar for buyers lists
 //     none that is sold out. A state but "active" and "published" is shown as it came.
 //   - ACME takes no time of a scan: an upload is stamped with its own, which is kept
 //     beside ours, and the window is judged by it as well. What is too late by then

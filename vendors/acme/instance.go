@@ -110,15 +110,14 @@ func (r Range) query(zone *time.Location) url.Values {
 func stamp(at time.Time, zone *time.Location) string { return at.In(zone).Format(time.RFC3339) }
 
 // Instances lists the events of a span, private ones included. A day at most is the
-// vendor's own advice.
+// vendor's own advice. Of a list that is too long for one answer there is a part, with
+// an error.
 func (c *Client) Instances(ctx context.Context, span Range) ([]Instance, error) {
 	query := span.query(c.zone)
 	query.Set("type", string(AnyType))
 	var out list[Instance]
-	if err := c.get(ctx, opInstances, "/v2/b2b/event/instances", query, listLimit, &out); err != nil {
-		return nil, err
-	}
-	return out.items, nil
+	err := c.get(ctx, opInstances, "/v2/b2b/event/instances", query, listLimit, &out)
+	return out.items, err
 }
 
 // Summary is the short form of an event. What it tells of numbers is not read.
@@ -133,13 +132,12 @@ type Summary struct {
 	State     *string `json:"state"`
 }
 
-// Summaries lists the events of a span in their short form.
+// Summaries lists the events of a span in their short form, and a part as Instances
+// does.
 func (c *Client) Summaries(ctx context.Context, span Range) ([]Summary, error) {
 	query := span.query(c.zone)
 	query.Set("type", string(AnyType))
 	var out list[Summary]
-	if err := c.get(ctx, opSummaries, "/v2/b2b/event/instances/summaries", query, listLimit, &out); err != nil {
-		return nil, err
-	}
-	return out.items, nil
+	err := c.get(ctx, opSummaries, "/v2/b2b/event/instances/summaries", query, listLimit, &out)
+	return out.items, err
 }

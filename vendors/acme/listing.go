@@ -3,6 +3,7 @@ package acme
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,40 +12,51 @@ import (
 	"usher/scanner"
 )
 
-// mostDays is the longest span that is listed: each day of it is a call.
-const mostDays = 62
+const (
+	// mostDays is the longest span that is listed: each day of it is a call.
+	mostDays = 62
+	// daysBefore is how much earlier an event may have begun and be listed as on still.
+	daysBefore = 7
+)
 
 // Events lists the events between from and to, day by day as the vendor advises,
 // with their templates' names. It asks for events as Back Office knows them: the
-// calendar of what is for sale has none that is sold out.
+// calendar of what is for sale has none that is sold out. Events that come with an
+// error are a part: a span too long, a page of many, or a call that failed.
 func (c *Client) Events(ctx context.Context, from, to time.Time) ([]scanner.Event, error) {
+	var failed error
 	if to.Sub(from) > mostDays*24*time.Hour {
-		return nil, fault(opInstances, scanner.Malformed, fmt.Sprintf("more than %d days: ask for fewer", mostDays))
+		failed = fault(opInstances, scanner.Malformed, fmt.Sprintf("more than %d days, of which the first are listed: ask for fewer", mostDays))
+		to = from.Add(mostDays * 24 * time.Hour)
 	}
 	names := c.seriesNames(ctx)
 	var out []scanner.Event
 	seen := map[id]bool{}
-	// ACME goes by the start: what is on in the span may have begun the day before.
-	for start := from.AddDate(0, 0, -1); start.Before(to); start = start.AddDate(0, 0, 1) {
+	// ACME goes by the start: what is on in the span may have begun before it.
+	for start := from.AddDate(0, 0, -daysBefore); start.Before(to); start = start.AddDate(0, 0, 1) {
 		end := start.AddDate(0, 0, 1)
 		if end.After(to) {
 			end = to
 		}
 		instances, err := c.Instances(ctx, Range{start, end})
-		if err != nil {
-			return nil, err
-		}
 		for _, i := range instances {
-			if !seen[i.ID] && i.ID != "" && i.within(from, to) {
+			if e := i.event(names); !seen[i.ID] && i.ID != "" && e.During(from, to) {
 				seen[i.ID] = true
-				out = append(out, i.event(names))
+				out = append(out, e)
 			}
+		}
+		if err == nil {
+			continue
+		}
+		failed = err
+		if part := new(partError); !errors.As(err, &part) {
+			break
 		}
 	}
 	slices.SortStableFunc(out, func(a, b scanner.Event) int {
 		return cmp.Or(a.StartsAt.Compare(b.StartsAt), strings.Compare(a.ID, b.ID))
 	})
-	return out, nil
+	return out, failed
 }
 
 // seriesNames gives the templates' names. A key that may not see them lists events
@@ -52,27 +64,13 @@ func (c *Client) Events(ctx context.Context, from, to time.Time) ([]scanner.Even
 func (c *Client) seriesNames(ctx context.Context) map[id]string {
 	templates, err := c.SlimTemplates(ctx, Query{Type: AnyType})
 	if err != nil {
-		c.log.Warn("the event templates cannot be listed: events are listed without them", "err", err)
-		return nil
+		c.log.Warn("the event templates cannot all be listed: events are listed without their names where those lack", "err", err)
 	}
 	names := map[id]string{}
 	for _, t := range templates {
 		names[t.ID] = plain(t.Name)
 	}
 	return names
-}
-
-// within tells whether the event starts in the span or is on in it. One that tells
-// no time is listed: it is for a person to judge.
-func (i Instance) within(from, to time.Time) bool {
-	start, end := i.StartsAt.At, i.EndsAt.At
-	if start.IsZero() {
-		return true
-	}
-	if end.Before(start) {
-		end = start
-	}
-	return !start.After(to) && !end.Before(from)
 }
 
 // event is the event in the words that every vendor shares.

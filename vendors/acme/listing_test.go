@@ -60,8 +60,8 @@ func TestListing(t *testing.T) {
 	if text := strings.Join(ids, " "); text != "late "+show+" "+other+" blocked early midnight" {
 		t.Errorf("got %s", text)
 	}
-	if n := g.sim.Calls(acmesim.Instances); n != 3 {
-		t.Errorf("%d calls for two days, and the day before", n)
+	if n := g.sim.Calls(acmesim.Instances); n != 9 {
+		t.Errorf("%d calls for two days, and the week before", n)
 	}
 	if got, err := g.client.Events(t.Context(), time.Date(2026, 11, 1, 0, 30, 0, 0, zone), time.Date(2026, 11, 1, 0, 40, 0, 0, zone)); err != nil || len(got) != 0 {
 		t.Errorf("between two events: %+v, %v", got, err)
@@ -75,12 +75,67 @@ func TestListing(t *testing.T) {
 	if got, err := g.client.Events(t.Context(), now, now.Add(time.Hour)); err != nil || len(got) == 0 || got[0].Series != "" || got[0].Name == "" {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if _, err := g.client.Events(t.Context(), now, now.AddDate(1, 0, 0)); err == nil || !strings.Contains(err.Error(), "ask for fewer") {
-		t.Errorf("a year: %v", err)
+	if got, err := g.client.Events(t.Context(), now, now.AddDate(1, 0, 0)); err == nil || !strings.Contains(err.Error(), "ask for fewer") || len(got) == 0 {
+		t.Errorf("a year: %+v, %v", got, err)
 	}
 	g.sim.SetFault(acmesim.Instances, http.StatusInternalServerError, 1)
 	if _, err := g.client.Events(t.Context(), now, now); scanner.CallErrorOf(err).Trouble != scanner.Failing {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A span holds what starts at its first moment, not at its last, and what is on in it
+// since days before.
+func TestTheEdgesOfASpan(t *testing.T) {
+	from := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	to := from.Add(time.Hour)
+	g := newGate(t, acmesim.Options{Now: func() time.Time { return from.AddDate(0, 1, 0) }}, nil)
+	for id, span := range map[string][2]time.Time{
+		"at from": {from, from}, "at to": {to, to.Add(time.Hour)}, "over by from": {from.Add(-time.Hour), from}, "since days": {from.AddDate(0, 0, -5), from.Add(time.Minute)},
+		"before to": {to.Add(-time.Second), to.Add(time.Hour)},
+	} {
+		g.sim.AddEvents(acmesim.Event{ID: id, Template: acmesim.DemoTemplate, Start: span[0], End: span[1]})
+	}
+	got, err := g.client.Events(t.Context(), from, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, e := range got {
+		ids = append(ids, e.ID)
+	}
+	if text := strings.Join(ids, ", "); text != "since days, at from, before to" {
+		t.Errorf("got %s", text)
+	}
+}
+
+// A page of a longer list is listed, and never taken for all.
+func TestAPageOfMany(t *testing.T) {
+	from := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
+	page := func(pages string) string {
+		return `{"list":[{"id":"a","name":"A","startTime":"2026-11-21T20:00:00Z"}],"pagination":` + pages + `}`
+	}
+	for _, pages := range []string{`{"page":1,"pageSize":1,"totalCount":300,"totalPages":300}`, `{"count":"300"}`, `{"page":{},"totalCount":300}`} {
+		c := over(t, canned{body: page(pages)}, nil)
+		got, err := c.Events(t.Context(), from, from.AddDate(0, 0, 1))
+		if err == nil || !strings.Contains(err.Error(), "1 of 300") || len(got) != 1 || got[0].ID != "a" || got[0].Series != "" {
+			t.Errorf("%s: %+v, %v", pages, got, err)
+		}
+		if got, err := c.Templates(t.Context(), acme.Query{}); err == nil || len(got) != 1 {
+			t.Errorf("%s: templates %+v, %v", pages, got, err)
+		}
+		if got, err := c.Summaries(t.Context(), acme.Range{From: from, To: from}); err == nil || len(got) != 1 {
+			t.Errorf("%s: summaries %+v, %v", pages, got, err)
+		}
+		if err := c.Probe(t.Context()); err != nil {
+			t.Errorf("%s: ACME answers: %v", pages, err)
+		}
+	}
+	for _, pages := range []string{`{"totalCount":1}`, `{"totalCount":"many"}`, `[]`, `null`, `7`, `{"count":0}`} {
+		c := over(t, canned{body: page(pages)}, nil)
+		if got, err := c.Events(t.Context(), from, from.AddDate(0, 0, 1)); err != nil || len(got) != 1 {
+			t.Errorf("%s: %+v, %v", pages, got, err)
+		}
 	}
 }
 

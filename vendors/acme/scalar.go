@@ -3,6 +3,7 @@ package acme
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -188,12 +189,21 @@ type list[T any] struct {
 	items []T
 	// told: there was an array, be it empty.
 	told bool
+	// total is how many there are in all, where that is told; a page may hold fewer.
+	total int64
 }
 
 // listed is the object's form, for the names in it.
 type listed[T any] struct {
 	List *[]T `json:"list"`
 	Days *[]T `json:"days"`
+	// Pages has no documented fields; those read are what answers were seen to have.
+	Pages json.RawMessage `json:"pagination"`
+}
+
+type pagination struct {
+	Count integer `json:"count"`
+	Total integer `json:"totalCount"`
 }
 
 // UnmarshalJSON takes both forms.
@@ -213,5 +223,33 @@ func (l *list[T]) UnmarshalJSON(raw []byte) error {
 	if items != nil {
 		l.items, l.told = *items, true
 	}
+	var pages pagination
+	if len(object.Pages) == 0 {
+		return nil
+	}
+	// Pages of another form say nothing about how many there are.
+	if _, err := lenient(object.Pages, &pages); err != nil {
+		return nil
+	}
+	for _, n := range []integer{pages.Count, pages.Total} {
+		if n.value != nil {
+			l.total = max(l.total, *n.value)
+		}
+	}
 	return nil
+}
+
+// short tells of a list that holds a part only; nil: it holds all.
+func (l *list[T]) short() error {
+	if have := int64(len(l.items)); l.total > have {
+		return &partError{have, l.total}
+	}
+	return nil
+}
+
+// partError: the answer is a page of more. How to ask for the next is in no document.
+type partError struct{ have, total int64 }
+
+func (e *partError) Error() string {
+	return fmt.Sprintf("ACME gives %d of %d only: ask for a shorter span", e.have, e.total)
 }
