@@ -55,3 +55,20 @@ func TestAnAnswerThatSaysNothingComesLate(t *testing.T) {
 		}
 	}
 }
+
+// TestAnAnswerThatMayHaveActed: what a supervisor admits after it may be at the vendor
+// already, and is no other's entry then.
+func TestAnAnswerThatMayHaveActed(t *testing.T) {
+	for _, acted := range []bool{false, true} {
+		d, v, _ := onlineDoor(t)
+		r := nothing
+		r.MaybeActed = acted
+		v.answers <- r
+		amber := d.want(d.scan("lane-1", "AAA111"), scanner.Review, scanner.Restricted)
+		d.settled()
+		out, err := d.Admit(t.Context(), amber.Seq, "Eve")
+		if err != nil || out.InDoubt != acted {
+			t.Errorf("the vendor may have acted: %v; in doubt %v, %v", acted, out.InDoubt, err)
+		}
+	}
+}

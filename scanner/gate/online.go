@@ -169,7 +169,9 @@ func (s *scan) answered(ctx context.Context, c *call, r reply, mark scanner.Mark
 	if r.Reason == again(s.reading.Direction) && s.gate.ours(s.cfg, r.Answer, may) {
 		return s.lost(ctx, r.Answer, mark, may, append(open, c.attempt))
 	}
-	s.gate.end(ctx, c.attempt)
+	if !r.MaybeActed {
+		s.gate.end(ctx, c.attempt)
+	}
 	if r.Reason == scanner.AlreadyEntered && s.reading.Direction == scanner.Entry {
 		s.gate.refused.note(s.cfg.Scope, s.code, s.reading.At)
 	}

@@ -94,8 +94,9 @@ func (s *seen) put(rec scanner.Record, t seenTicket) {
 			}
 		}
 	}
-	if len(s.tickets) < seenMost {
-		s.tickets[callKey(rec.Scope, rec.Code)] = t
+	key := callKey(rec.Scope, rec.Code)
+	if _, known := s.tickets[key]; known || len(s.tickets) < seenMost {
+		s.tickets[key] = t
 	}
 }
 
@@ -138,8 +139,13 @@ func (s *scan) seenBefore() {
 		return
 	}
 	t, ok := s.gate.seen.of(s.cfg.Scope, s.code, s.truth.At)
-	if !ok || t.early && s.window().OpensAt.IsZero() {
+	// Too early for something that the vendor did not name: not for what the gate
+	// stands at, for all that is known.
+	if !ok || t.early {
 		return
+	}
+	if closes := s.window().ClosesAt; t.ValidUntil.IsZero() && closes.After(t.ValidFrom) {
+		t.ValidUntil = closes
 	}
 	// The ticket's state is kept under the code that it was found by.
 	t.Code = s.code

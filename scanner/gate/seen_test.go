@@ -38,20 +38,24 @@ func TestWhatTheVendorToldBeforeTheNetworkWent(t *testing.T) {
 		later  time.Duration
 		want   scanner.Reason
 	}{
-		"too early, and still":                 {told: refusal(scanner.TooEarly, func(a *scanner.Answer) { a.OpensAt = opens }), later: 10 * time.Minute, want: scanner.TooEarly},
-		"too early, and open now":              {told: refusal(scanner.TooEarly, func(a *scanner.Answer) { a.OpensAt = opens }), later: 31 * time.Minute, want: scanner.OK},
-		"too early, it did not say till when":  {told: refusal(scanner.TooEarly, nil), later: 31 * time.Minute, want: scanner.NoList},
-		"too early, the window says till when": {told: refusal(scanner.TooEarly, nil), window: scanner.Window{OpensAt: opens}, later: 31 * time.Minute, want: scanner.OK},
-		"too early, and the window has closed": {told: refusal(scanner.TooEarly, nil), window: scanner.Window{OpensAt: opens, ClosesAt: opens.Add(time.Hour)}, later: 2 * time.Hour, want: scanner.TooLate},
-		"too late":                             {told: refusal(scanner.TooLate, nil), later: time.Minute, want: scanner.TooLate},
-		"entered":                              {told: refusal(scanner.AlreadyEntered, nil), later: 3 * time.Minute, want: scanner.AlreadyEntered},
-		"voided":                               {told: refusal(scanner.Voided, nil), later: time.Minute, want: scanner.Voided},
-		"refunded":                             {told: refusal(scanner.Refunded, nil), later: time.Minute, want: scanner.Refunded},
-		"restricted":                           {told: refusal(scanner.Restricted, func(a *scanner.Answer) { a.Detail = "banned" }), later: time.Minute, want: scanner.Restricted},
-		"unknown may have been sold since":     {told: refusal(scanner.NotFound, nil), later: time.Minute, want: scanner.NoList},
-		"for another event":                    {told: refusal(scanner.WrongEvent, nil), later: time.Minute, want: scanner.NoList},
-		"not understood":                       {told: refusal(scanner.Restricted, func(a *scanner.Answer) { a.Verdict = scanner.Review }), later: time.Minute, want: scanner.NoList},
-		"a day ago":                            {told: refusal(scanner.Voided, nil), later: 25 * time.Hour, want: scanner.NoList},
+		"too early, and still":                {told: refusal(scanner.TooEarly, func(a *scanner.Answer) { a.OpensAt = opens }), later: 10 * time.Minute, want: scanner.TooEarly},
+		"too early, and open now":             {told: refusal(scanner.TooEarly, func(a *scanner.Answer) { a.OpensAt = opens }), later: 31 * time.Minute, want: scanner.OK},
+		"too early, it did not say till when": {told: refusal(scanner.TooEarly, nil), later: 31 * time.Minute, want: scanner.NoList},
+		"too early for another event": {told: refusal(scanner.TooEarly, func(a *scanner.Answer) { a.Ticket.Event = "Tomorrow" }),
+			window: scanner.Window{Event: "E1", OpensAt: evening.Add(-time.Hour), ClosesAt: opens.Add(time.Hour)}, later: 31 * time.Minute, want: scanner.NoList},
+		"too early, and the window has closed": {told: refusal(scanner.TooEarly, func(a *scanner.Answer) { a.OpensAt = opens }),
+			window: scanner.Window{OpensAt: opens, ClosesAt: opens.Add(time.Hour)}, later: 2 * time.Hour, want: scanner.TooLate},
+		"too early, and open as the window says": {told: refusal(scanner.TooEarly, func(a *scanner.Answer) { a.OpensAt = opens }),
+			window: scanner.Window{OpensAt: opens, ClosesAt: opens.Add(time.Hour)}, later: time.Hour, want: scanner.OK},
+		"too late":                         {told: refusal(scanner.TooLate, nil), later: time.Minute, want: scanner.TooLate},
+		"entered":                          {told: refusal(scanner.AlreadyEntered, nil), later: 3 * time.Minute, want: scanner.AlreadyEntered},
+		"voided":                           {told: refusal(scanner.Voided, nil), later: time.Minute, want: scanner.Voided},
+		"refunded":                         {told: refusal(scanner.Refunded, nil), later: time.Minute, want: scanner.Refunded},
+		"restricted":                       {told: refusal(scanner.Restricted, func(a *scanner.Answer) { a.Detail = "banned" }), later: time.Minute, want: scanner.Restricted},
+		"unknown may have been sold since": {told: refusal(scanner.NotFound, nil), later: time.Minute, want: scanner.NoList},
+		"for another event":                {told: refusal(scanner.WrongEvent, nil), later: time.Minute, want: scanner.NoList},
+		"not understood":                   {told: refusal(scanner.Restricted, func(a *scanner.Answer) { a.Verdict = scanner.Review }), later: time.Minute, want: scanner.NoList},
+		"a day ago":                        {told: refusal(scanner.Voided, nil), later: 25 * time.Hour, want: scanner.NoList},
 	} {
 		for _, restarted := range []bool{false, true} {
 			t.Run(name+map[bool]string{true: ", restarted"}[restarted], func(t *testing.T) {

@@ -43,6 +43,9 @@ func (g *Gate) undoneThere(ctx context.Context, rec scanner.Record) bool {
 	if cfg.Undoer == nil || rec.Scope != cfg.Scope || !g.Link.Online() {
 		return false
 	}
+	if len(g.asking.of(rec.Scope, rec.Code)) > 0 {
+		return false // an older call for it may yet bring it back there
+	}
 	if _, err := g.newest(rec); err != nil {
 		return false
 	}

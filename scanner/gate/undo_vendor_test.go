@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -116,4 +117,38 @@ func TestOnlyTheNewestIsUndoneAtTheVendor(t *testing.T) {
 	if _, err := d.Undo(t.Context(), in.Seq, "Eve"); !errors.Is(err, scanner.ErrNotPossible) || len(e.asked) != 0 {
 		t.Errorf("%v, the vendor was asked %+v", err, e.asked)
 	}
+}
+
+// halting holds its first call until it is let go; the others it answers with yes.
+type halting struct {
+	calls atomic.Int32
+	held  chan struct{}
+	let   chan struct{}
+}
+
+func (h *halting) Validate(context.Context, scanner.Ask) (scanner.Answer, error) {
+	if h.calls.Add(1) == 1 {
+		close(h.held)
+		<-h.let
+	}
+	return yes.Answer, nil
+}
+
+// TestUndoWhileAnOlderCallRuns: that call may bring the entry back at the vendor, so
+// its word is not relied on.
+func TestUndoWhileAnOlderCallRuns(t *testing.T) {
+	d, _, _ := onlineDoor(t)
+	e, h := &eraser{}, &halting{held: make(chan struct{}), let: make(chan struct{})}
+	d.cfg.Undoer, d.cfg.Validator, d.cfg.Rule.Unknown = e, h, scanner.PolicyReview
+	d.Configure(d.cfg)
+	d.want(d.scan("lane-1", "AAA111"), scanner.Review, scanner.NotInList) // nobody answers in time
+	<-h.held
+	d.clock.pass(4 * time.Second)
+	in := d.scan("lane-1", "AAA111")
+	out, err := d.Undo(t.Context(), in.Seq, "Eve")
+	if in.Verdict != scanner.Admit || err != nil || len(e.asked) != 0 || !strings.Contains(out.Message, "passes here once") {
+		t.Errorf("%s/%s, then %v, asked %+v, says %q", in.Verdict, in.Reason, err, e.asked, out.Message)
+	}
+	close(h.let)
+	d.settled()
 }
