@@ -46,16 +46,27 @@
 //     seat, seat_name), beside each other or in objects and arrays of any name, and
 //     all four are needed. Result 5024, and sql_code 100, say that the barcode is not
 //     known. Whatever else is not understood (another result, no seat, several
-//     seats, a block of seats) is for a supervisor, and never an admission.
-//   - A field of verify_barcode whose name has status, void, cancel, refund, return,
-//     valid, active, block, lost, stolen, reissue, replaced, disabled, expired or
-//     revoked in it says how the ticket stands. Empty values, those of the public
-//     tables for a good ticket, and vendor.admit_statuses are no obstacle; words and
-//     yes or no values that say one thing clearly refuse; all others are for a
-//     supervisor.
+//     seats, a range or block of seats, a part of the seat in two ways) is for a
+//     supervisor, and never an admission. So are results that are about the set-up
+//     elsewhere: here they may be about one account. A sign-in takes those of a code
+//     that nobody has for the set-up's.
+//   - A field of verify_barcode whose name has state, status, void, cancel, refund,
+//     return, valid, activ, block, lost, stolen, reissue, replaced, disabled, expired,
+//     revoked, allowed, denied or suspend in it says how the ticket stands, but for
+//     *_allowed_ind, status_date_time, status_seat_num, block_*_price and the state of
+//     an address. Empty values, words such as valid, the letters of the public tables
+//     in seat_status_ind and ticket_status, and vendor.admit_statuses are no obstacle;
+//     words in a status, and yes or no to names that ask one clear question (valid,
+//     is_void), say what they say; all others, and whatever has more inside, are for
+//     a supervisor.
+//   - The words of verify_barcode may name a patron. They are shown to the supervisor
+//     and in no log, and not at all where they repeat the code.
 //   - A barcode that names seats at several events is a card: the seat at
 //     vendor.events (else gate.event) counts.
-//   - Nothing in verify_barcode says whether somebody entered.
+//   - Nothing in verify_barcode says whether somebody entered, nor when an event ends:
+//     that a ticket entered here is known until gate.forget_after (24 h) after its last
+//     movement, and then forgotten. It is known by its code for gate.event, or without
+//     it for vendor.events together, so that a card enters again once these change.
 //   - get_attendance_incremental has its moment in a field that no public page names;
 //     vendor.attendance_since is a guess. It is written as other moments are, YYYY-MM-DD
 //     HH:MM in the venue's time, and means the scan's own time: what reaches Archtics
@@ -79,6 +90,8 @@ package archtics
 import (
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"usher/scanner"
@@ -174,10 +187,18 @@ func (c *Client) Vendor() scanner.Vendor {
 		Finder:      c,
 		Session:     c,
 		Events:      c,
+		Fixed:       []string{"gate.timezone"},
 		Advice: []string{
 			"vendor: Archtics looks tickets up and redeems nothing, so this device decides by itself: use one gate only, or let the entries of the other gates reach Archtics; " +
 				"its own entries are kept on this device and exported (`usher export`), never uploaded",
 		},
+	}
+	if len(c.cfg.Events) == 0 {
+		v.Fixed = append(v.Fixed, "gate.event")
+	}
+	if v.Scope.Event == "" {
+		v.Advice = append(v.Advice, "vendor.events: empty, as is gate.event: a card that is good for several events counts as entered at the next one as well, "+
+			"until gate.forget_after has passed, and one that names seats at several is for a supervisor; set either to what is scanned today")
 	}
 	if c.cfg.AttendanceEvery > 0 {
 		v.Watcher = c
@@ -187,8 +208,10 @@ func (c *Client) Vendor() scanner.Vendor {
 	return v
 }
 
-// scope is the database. One at another host than the vendor's own, or of another
-// product, is another account: a trial's entries are not the real ones.
+// scope is the database, and gate.event or, without it, vendor.events: a card has one
+// barcode for every event, and who entered yesterday has not entered today. One at
+// another host than the vendor's own, or of another product, is another account: a
+// trial's entries are not the real ones.
 func (c Config) scope(event string) scanner.Scope {
 	account := c.DSN
 	if c.Site != "" {
@@ -196,6 +219,14 @@ func (c Config) scope(event string) scanner.Scope {
 	}
 	if host := c.base.Hostname(); host != vendorHost || c.Product != defaultProduct {
 		account += "@" + host + "/" + c.Product
+	}
+	if event == "" {
+		var events []string
+		for _, e := range c.Events {
+			events = append(events, strings.ToUpper(e))
+		}
+		slices.Sort(events)
+		event = strings.Join(slices.Compact(events), ", ")
 	}
 	return scanner.Scope{Vendor: Name, Account: account, Event: event}
 }

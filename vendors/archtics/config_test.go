@@ -1,6 +1,7 @@
 package archtics_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,8 +65,31 @@ func TestOffers(t *testing.T) {
 		t.Errorf("advice %q", v.Advice)
 	}
 	v, err = archtics.New(block(func(raw map[string]any) { raw["attendance_every"] = "0s" }), archtics.Deps{})
-	if err != nil || v.Watcher != nil || len(v.Advice) != 2 || !strings.Contains(v.Advice[1], "must be the only one") {
-		t.Errorf("without attendance: %v, %+v", err, v)
+	if err != nil || v.Watcher != nil || len(v.Advice) != 3 || !strings.Contains(v.Advice[1], "vendor.events: empty") || !strings.Contains(v.Advice[2], "must be the only one") {
+		t.Errorf("without attendance or event: %v, %+v", err, v)
+	}
+	if !slices.Equal(v.Fixed, []string{"gate.timezone", "gate.event"}) {
+		t.Errorf("made with %q", v.Fixed)
+	}
+}
+
+// Who entered at one event has not entered at another: a card has one barcode for
+// all of them. The order and the case in which they are written are no difference.
+func TestScopeHasTheEvents(t *testing.T) {
+	for _, tt := range []struct {
+		gate   string
+		events []any
+		want   string
+	}{
+		{"", nil, ""}, {"EVENT01", nil, "EVENT01"}, {"", []any{"EVENT02"}, "EVENT02"}, {"", []any{"event02", "EVENT01", "EVENT02"}, "EVENT01, EVENT02"}, {"EVENT03", []any{"EVENT01"}, "EVENT03"},
+	} {
+		v, err := archtics.New(block(func(raw map[string]any) { raw["events"] = tt.events }), archtics.Deps{Event: tt.gate})
+		if tt.events == nil {
+			v, err = archtics.New(block(), archtics.Deps{Event: tt.gate})
+		}
+		if err != nil || v.Scope.Event != tt.want || slices.Contains(v.Fixed, "gate.event") != (tt.events == nil) {
+			t.Errorf("%+v: %v, %+v, made with %q", tt, err, v.Scope, v.Fixed)
+		}
 	}
 }
 
