@@ -72,16 +72,25 @@
 //     HH:MM in the venue's time, and means the scan's own time: what reaches Archtics
 //     more than 15 minutes after a later scan is missed. It has pages as get_attendance
 //     has. Where Archtics does not take the question, get_attendance is asked for the
-//     whole of each event.
+//     whole of each event, and rests by what that costs. Rows from well before the
+//     moment say that the field is not heeded, or that the zone is another.
 //   - The fields of both are those that others load from them: event_name,
 //     section_name, row_name, seat_num, result_code, action_time, event_date, gate,
-//     scan_type, access_type, result_type. A row without action_time was not scanned;
-//     one with a result_code other than 0 did not enter; one whose kind says exit
-//     changes nothing, so that who left counts as entered. Without a result_code it is
-//     an entry, since a second person through the gate is worse than a question.
-//     action_time is a time of day on event_date, or a moment, in the venue's time
-//     (gate.timezone) unless it names another.
-//   - The last page of the attendance is one without rows, or one like the page before.
+//     scan_type, access_type, result_type; or names like these. Only a result_code that
+//     is a number other than 0 did not enter: without one, and with words such as OK,
+//     whose meaning nobody has told, it is an entry, since a second person through the
+//     gate is worse than a question that a supervisor answers. One whose kind says exit
+//     changes nothing, so that who left counts as entered.
+//   - action_time is a time of day on event_date, or a moment, in the venue's time
+//     (gate.timezone) unless it names another. Its date counts from the year 2000 on:
+//     programs write a time of day as one of 1899, 1900 or 1970. event_date may be the
+//     first of several days. A row whose action_time is empty was not scanned; nor was
+//     one of get_attendance without any. One of get_attendance_incremental, which
+//     gives entry scans alone, is an entry at an unknown time.
+//   - What was entered elsewhere counts for 48 h from when usher heard of it.
+//   - The last page of the attendance is one without rows, or one with the same seats,
+//     times, gates and results as the page before. Pages keep their order while new
+//     rows come, or rows move to later ones.
 //   - Seats are the same whatever the case of their names, and with or without zeros
 //     before a number.
 //   - Times of events are the venue's, as the document says.
@@ -202,6 +211,9 @@ func (c *Client) Vendor() scanner.Vendor {
 	}
 	if c.cfg.AttendanceEvery > 0 {
 		v.Watcher = c
+		if advice := c.cfg.advice(); advice != "" {
+			v.Advice = append(v.Advice, advice)
+		}
 	} else {
 		v.Advice = append(v.Advice, "vendor.attendance_every: 0s, so this device knows of no entry at another gate: it must be the only one")
 	}

@@ -113,3 +113,23 @@ func TestScopes(t *testing.T) {
 		seen[v.Scope.Key()] = true
 	}
 }
+
+// A share that is small for its plan is told with what it does to the gate.
+func TestAdviceOfASmallShare(t *testing.T) {
+	for share, want := range map[[2]int]string{
+		{80, 5000}: "",
+		{16, 1000}: "learns about every 8m: until then a ticket that entered there can enter here. The other half is for scans: about 500 tickets in 24 h, and 16 a minute at most",
+		{1, 100}:   "learns about every 1h17m: until then a ticket that entered there can enter here. The other half is for scans: about 50 tickets in 24 h, and 1 a minute at most",
+	} {
+		v, err := archtics.New(block(func(raw map[string]any) {
+			raw["calls_per_minute"], raw["calls_per_day"], raw["events"] = share[0], share[1], []any{"EVENT01"}
+		}), archtics.Deps{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(v.Advice); want == "" && n != 1 || want != "" && (n != 2 || !strings.Contains(v.Advice[1], want) ||
+			!strings.HasPrefix(v.Advice[1], "vendor.calls_per_day: ") || !strings.Contains(v.Advice[1], "more API keys")) {
+			t.Errorf("%v: %q", share, v.Advice)
+		}
+	}
+}
