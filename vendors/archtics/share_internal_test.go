@@ -69,35 +69,42 @@ func TestTheDayBeforeTheDoorsOpen(t *testing.T) {
 	}
 }
 
-// The day's half that the attendance may have is the same over restarts and deaths.
+// The day's half that the attendance may have is the same over restarts and deaths:
+// what a killed daemon had set aside may all have been the attendance's.
 func TestTheSharesOverARestart(t *testing.T) {
-	for _, reboot := range []bool{false, true} {
+	for _, how := range []string{"restart", "reboot", "kill"} {
 		clock, disk := newTestClock(), &vendortest.Memory{}
-		q := quotaOf(10, 40, clock, disk)
-		for range 20 {
+		now := &life{disk: disk}
+		q := quotaOf(100, 400, clock, now)
+		for range 200 {
 			if err := try(t, q, attendance); err != nil {
 				t.Fatal(err)
 			}
 			clock.step(20 * time.Second)
 		}
-		if err := q.book.close(t.Context()); err != nil {
-			t.Fatal(err)
+		switch how {
+		case "kill":
+			now.kill()
+		default:
+			if err := q.book.close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if reboot {
+		if how == "reboot" {
 			clock.boot, clock.up = 1, time.Hour
 		}
-		q = quotaOf(10, 40, clock, disk)
+		q = quotaOf(100, 400, clock, disk)
 		clock.step(time.Minute)
 		err := try(t, q, attendance)
-		if err == nil || err.Error() != "x: throttled: quota: half of 40 calls a day is kept for scans" || err.RetryAfter < 22*time.Hour || err.RetryAfter > 24*time.Hour {
-			t.Errorf("reboot %v: %v", reboot, err)
+		if err == nil || err.Error() != "x: throttled: quota: half of 400 calls a day is kept for scans" || err.RetryAfter < 22*time.Hour || err.RetryAfter > 24*time.Hour {
+			t.Errorf("%s: %v", how, err)
 		}
 		if err := try(t, q, scans); err != nil {
-			t.Errorf("a scan: %v", err)
+			t.Errorf("%s: a scan: %v", how, err)
 		}
 		clock.step(24 * time.Hour)
 		if err := try(t, q, attendance); err != nil {
-			t.Errorf("a day later: %v", err)
+			t.Errorf("%s: a day later: %v", how, err)
 		}
 	}
 }

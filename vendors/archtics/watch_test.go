@@ -166,6 +166,10 @@ func TestManyPages(t *testing.T) {
 	if got := g.listed(t, "last00000009"); got.Status != scanner.StatusUsed {
 		t.Errorf("the last page: %s", got.Status)
 	}
+	// What the first look of a device costs is no reason to rest: the next ones are small.
+	if every := g.client.Every(); every != 3*time.Minute {
+		t.Errorf("every %v after it", every)
+	}
 }
 
 // Where all of the week comes each time a person is told which key to look at, and
