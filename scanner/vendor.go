@@ -30,6 +30,10 @@ type Vendor struct {
 	// Registers: the vendor is told the device's names and gate when the daemon
 	// starts, so that they cannot change while it runs.
 	Registers bool
+	// Fixed are the paths of the configuration, beside the vendor's own block, that the
+	// vendor was made with, so that they cannot change while it runs: gate.event,
+	// gate.timezone.
+	Fixed []string
 	// Freeze gives what Uploader will need of this device as it is at scan time; nil:
 	// nothing beside the list's.
 	Freeze func() json.RawMessage

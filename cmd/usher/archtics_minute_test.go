@@ -321,3 +321,25 @@ func TestAnswersOfTwoSecondsAreNormal(t *testing.T) {
 		})
 	}
 }
+
+// TestScansWhileTheAttendanceHasManyPages are all asked: a device is switched on when
+// thousands have entered already.
+func TestScansWhileTheAttendanceHasManyPages(t *testing.T) {
+	inBowl(t, archticssim.Options{PageSize: 20}, 2500*time.Millisecond, func(t *testing.T, b *bowl) {
+		var all []archticssim.Scan
+		for i := range 5000 {
+			all = append(all, archticssim.Scan{Event: archticssim.DemoEvent, Section: fmt.Sprint(500 + i/1000), Row: fmt.Sprint(i / 20 % 50), Seat: i % 20, At: time.Now().Add(-time.Hour), Gate: "N"})
+		}
+		b.sim.Attend(all...)
+		b.pass(3 * time.Minute) // the next look
+		got := map[string]int{}
+		for i := range 100 {
+			text, _ := b.scan("lane-1", archticssim.Generated(i).Barcode)
+			got[text]++
+			b.pass(3 * time.Second)
+		}
+		if pages := b.sim.Calls("get_attendance_incremental"); got["admit/ok online"] != 100 || len(b.losses()) > 0 || pages < 150 {
+			t.Errorf("verdicts %v, the link went %q, %d pages", got, b.losses(), pages)
+		}
+	})
+}

@@ -278,7 +278,9 @@ func (d *usherd) build(cfg *configs.Config, old *setup) (s *setup, err error) {
 		return nil, err
 	}
 	if vendor.Lister == nil {
-		vendor.Scope.Event = cfg.Gate.Event
+		if vendor.Scope.Event, err = eventScope(cfg); err != nil {
+			return nil, err
+		}
 	}
 	s = &setup{
 		cfg:    cfg,

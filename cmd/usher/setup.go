@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"usher/cmd/internal/screen"
@@ -70,6 +71,17 @@ func checkVendor(cfg *configs.Config, vendor scanner.Vendor) configs.Faults {
 
 func openVendor(cfg *configs.Config, deps vendors.Deps) (scanner.Vendor, error) {
 	return vendors.New(cfg.Vendor.Name, cfg.Vendor.Block, deps)
+}
+
+// eventScope is the event that scans are judged for where the vendor has no list of
+// its own: gate.event or, without it, what the vendor's own block names.
+func eventScope(cfg *configs.Config) (string, error) {
+	if cfg.Gate.Event != "" {
+		return cfg.Gate.Event, nil
+	}
+	// Not the one that runs: it was made with the gate.event of before a reload.
+	vendor, err := openVendor(cfg, vendors.Deps{Device: vendorDevice(cfg), Environ: os.Environ()})
+	return vendor.Scope.Event, err
 }
 
 func openScanners(cfg *configs.Config) ([]devices.Scanner, error) {
@@ -201,12 +213,24 @@ func fixed(old, now *configs.Config) configs.Faults {
 	return faults
 }
 
-// registered lists what a vendor was told of this device when usher started.
+// registered lists what a vendor was made with, or told of this device, when usher
+// started.
 func registered(old, now *configs.Config) configs.Faults {
 	var faults configs.Faults
 	vendor, err := openVendor(old, vendors.Deps{Event: old.Gate.Event, Device: vendorDevice(old), Environ: os.Environ()})
-	if err != nil || !vendor.Registers {
+	if err != nil {
 		return nil
+	}
+	for _, field := range []struct{ path, old, now string }{
+		{"gate.event", old.Gate.Event, now.Gate.Event},
+		{"gate.timezone", old.Gate.Timezone, now.Gate.Timezone},
+	} {
+		if field.old != field.now && slices.Contains(vendor.Fixed, field.path) {
+			faults.Add(field.path, "cannot change while usher runs, %s asks by it: systemctl restart usher", old.Vendor.Name)
+		}
+	}
+	if !vendor.Registers {
+		return faults
 	}
 	for _, field := range []struct{ path, old, now string }{
 		{"device.model", old.Device.Model, now.Device.Model},

@@ -226,8 +226,8 @@ func TestStoryOfArchtics(t *testing.T) {
 	}
 	find("721744537954", scanner.StatusUsed)
 	do(t, "POST", control+"/result?call=verify_barcode&result=5011&times=1", 204)
-	if _, _, err := v.Finder.Find(t.Context(), scanner.Ask{Code: "721744537955"}); scanner.CallErrorOf(err).Trouble != scanner.Malformed {
-		t.Errorf("%v", err)
+	if got, found, err := v.Finder.Find(t.Context(), scanner.Ask{Code: "721744537955"}); err != nil || found != scanner.Damaged || !strings.Contains(got.Detail, "result 5011") {
+		t.Errorf("%v, %v, %+v", err, found, got)
 	}
 	if requests := do(t, "GET", control+"/requests", 200); !strings.Contains(requests, `"721744537956":1`) {
 		t.Errorf("requests %s", requests)

@@ -153,14 +153,6 @@ func (e *Elsewhere) ended(asked scanner.Stamp, err error) {
 	}
 }
 
-// Known is when the vendor last told all that it knew, as this device asked it;
-// false: it never did.
-func (e *Elsewhere) Known() (scanner.Stamp, bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.known, e.known != scanner.Stamp{}
-}
-
 // Problem says in words why what was scanned elsewhere is not known; empty: it is,
 // or not being so is nothing yet: one that waits for its turn in a quota is told
 // after two pauses.

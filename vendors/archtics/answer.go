@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"usher/scanner"
 	"usher/vendors/wire"
@@ -107,7 +108,7 @@ const longestWords = 120
 func (q question) discreet(said string) string {
 	plain := wire.Plain(said)
 	for _, secret := range append(q.secrets, q.Ref) {
-		if secret != "" && (strings.Contains(plain, secret) || strings.Contains(said, secret)) {
+		if repeats(plain, secret) || repeats(said, secret) {
 			return ""
 		}
 	}
@@ -121,6 +122,29 @@ func (q question) discreet(said string) string {
 	return plain
 }
 
+// repeats tells whether a text holds a secret, in whatever case and however it is
+// spaced, with or without zeros before it.
+func repeats(said, secret string) bool {
+	if secret == "" {
+		return false
+	}
+	bare := letters(secret)
+	if short := strings.TrimLeft(bare, "0"); short != "" {
+		bare = short
+	}
+	return strings.Contains(said, secret) || bare != "" && strings.Contains(letters(said), bare)
+}
+
+// letters leaves the letters and digits of a text.
+func letters(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, text)
+}
+
 func lostToken(words string) bool {
 	return strings.Contains(strings.ToLower(words), "no data for token")
 }
@@ -132,6 +156,12 @@ func (a answer) empty() bool {
 		return true
 	}
 	return a.sqlCode == noRows && a.failure() == nil
+}
+
+// unknown tells that Archtics does not know what was asked for. That it has no blocks
+// or events says nothing of a barcode.
+func (a answer) unknown() bool {
+	return a.result == resultNotFound || a.sqlCode == noRows && a.failure() == nil
 }
 
 // failure is the error that a result stands for where its meaning is known; nil: it

@@ -46,31 +46,51 @@
 //     seat, seat_name), beside each other or in objects and arrays of any name, and
 //     all four are needed. Result 5024, and sql_code 100, say that the barcode is not
 //     known. Whatever else is not understood (another result, no seat, several
-//     seats, a block of seats) is for a supervisor, and never an admission.
-//   - A field of verify_barcode whose name has status, void, cancel, refund, return,
-//     valid, active, block, lost, stolen, reissue, replaced, disabled, expired or
-//     revoked in it says how the ticket stands. Empty values, those of the public
-//     tables for a good ticket, and vendor.admit_statuses are no obstacle; words and
-//     yes or no values that say one thing clearly refuse; all others are for a
-//     supervisor.
+//     seats, a range or block of seats, a part of the seat in two ways) is for a
+//     supervisor, and never an admission. So are results that are about the set-up
+//     elsewhere: here they may be about one account. A sign-in takes those of a code
+//     that nobody has for the set-up's.
+//   - A field of verify_barcode whose name has state, status, void, cancel, refund,
+//     return, valid, activ, block, lost, stolen, reissue, replaced, disabled, expired,
+//     revoked, allowed, denied or suspend in it says how the ticket stands, but for
+//     *_allowed_ind, status_date_time, status_seat_num, block_*_price and the state of
+//     an address. Empty values, words such as valid, the letters of the public tables
+//     in seat_status_ind and ticket_status, and vendor.admit_statuses are no obstacle;
+//     words in a status, and yes or no to names that ask one clear question (valid,
+//     is_void), say what they say; all others, and whatever has more inside, are for
+//     a supervisor.
+//   - The words of verify_barcode may name a patron. They are shown to the supervisor
+//     and in no log, and not at all where they repeat the code.
 //   - A barcode that names seats at several events is a card: the seat at
 //     vendor.events (else gate.event) counts.
-//   - Nothing in verify_barcode says whether somebody entered.
+//   - Nothing in verify_barcode says whether somebody entered, nor when an event ends:
+//     that a ticket entered here is known until gate.forget_after (24 h) after its last
+//     movement, and then forgotten. It is known by its code for gate.event, or without
+//     it for vendor.events together, so that a card enters again once these change.
 //   - get_attendance_incremental has its moment in a field that no public page names;
 //     vendor.attendance_since is a guess. It is written as other moments are, YYYY-MM-DD
 //     HH:MM in the venue's time, and means the scan's own time: what reaches Archtics
 //     more than 15 minutes after a later scan is missed. It has pages as get_attendance
 //     has. Where Archtics does not take the question, get_attendance is asked for the
-//     whole of each event.
+//     whole of each event, and rests by what that costs. Rows from well before the
+//     moment say that the field is not heeded, or that the zone is another.
 //   - The fields of both are those that others load from them: event_name,
 //     section_name, row_name, seat_num, result_code, action_time, event_date, gate,
-//     scan_type, access_type, result_type. A row without action_time was not scanned;
-//     one with a result_code other than 0 did not enter; one whose kind says exit
-//     changes nothing, so that who left counts as entered. Without a result_code it is
-//     an entry, since a second person through the gate is worse than a question.
-//     action_time is a time of day on event_date, or a moment, in the venue's time
-//     (gate.timezone) unless it names another.
-//   - The last page of the attendance is one without rows, or one like the page before.
+//     scan_type, access_type, result_type; or names like these. Only a result_code that
+//     is a number other than 0 did not enter: without one, and with words such as OK,
+//     whose meaning nobody has told, it is an entry, since a second person through the
+//     gate is worse than a question that a supervisor answers. One whose kind says exit
+//     changes nothing, so that who left counts as entered.
+//   - action_time is a time of day on event_date, or a moment, in the venue's time
+//     (gate.timezone) unless it names another. Its date counts from the year 2000 on:
+//     programs write a time of day as one of 1899, 1900 or 1970. event_date may be the
+//     first of several days. A row whose action_time is empty was not scanned; nor was
+//     one of get_attendance without any. One of get_attendance_incremental, which
+//     gives entry scans alone, is an entry at an unknown time.
+//   - What was entered elsewhere counts for 48 h from when usher heard of it.
+//   - The last page of the attendance is one without rows, or one with the same seats,
+//     times, gates and results as the page before. Pages keep their order while new
+//     rows come, or rows move to later ones.
 //   - Seats are the same whatever the case of their names, and with or without zeros
 //     before a number.
 //   - Times of events are the venue's, as the document says.
@@ -79,6 +99,8 @@ package archtics
 import (
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"usher/scanner"
@@ -174,21 +196,34 @@ func (c *Client) Vendor() scanner.Vendor {
 		Finder:      c,
 		Session:     c,
 		Events:      c,
+		Fixed:       []string{"gate.timezone"},
 		Advice: []string{
 			"vendor: Archtics looks tickets up and redeems nothing, so this device decides by itself: use one gate only, or let the entries of the other gates reach Archtics; " +
 				"its own entries are kept on this device and exported (`usher export`), never uploaded",
 		},
 	}
+	if len(c.cfg.Events) == 0 {
+		v.Fixed = append(v.Fixed, "gate.event")
+	}
+	if v.Scope.Event == "" {
+		v.Advice = append(v.Advice, "vendor.events: empty, as is gate.event: a card that is good for several events counts as entered at the next one as well, "+
+			"until gate.forget_after has passed, and one that names seats at several is for a supervisor; set either to what is scanned today")
+	}
 	if c.cfg.AttendanceEvery > 0 {
 		v.Watcher = c
+		if advice := c.cfg.advice(); advice != "" {
+			v.Advice = append(v.Advice, advice)
+		}
 	} else {
 		v.Advice = append(v.Advice, "vendor.attendance_every: 0s, so this device knows of no entry at another gate: it must be the only one")
 	}
 	return v
 }
 
-// scope is the database. One at another host than the vendor's own, or of another
-// product, is another account: a trial's entries are not the real ones.
+// scope is the database, and gate.event or, without it, vendor.events: a card has one
+// barcode for every event, and who entered yesterday has not entered today. One at
+// another host than the vendor's own, or of another product, is another account: a
+// trial's entries are not the real ones.
 func (c Config) scope(event string) scanner.Scope {
 	account := c.DSN
 	if c.Site != "" {
@@ -196,6 +231,14 @@ func (c Config) scope(event string) scanner.Scope {
 	}
 	if host := c.base.Hostname(); host != vendorHost || c.Product != defaultProduct {
 		account += "@" + host + "/" + c.Product
+	}
+	if event == "" {
+		var events []string
+		for _, e := range c.Events {
+			events = append(events, strings.ToUpper(e))
+		}
+		slices.Sort(events)
+		event = strings.Join(slices.Compact(events), ", ")
 	}
 	return scanner.Scope{Vendor: Name, Account: account, Event: event}
 }

@@ -46,8 +46,12 @@ type page struct {
 	Minutes []int64 `json:"minutes,omitempty"`
 	// Before are pairs as well: minutes of true time since 1970 (0: unknown), requests.
 	Before []int64 `json:"before,omitempty"`
+	// Watched are how many requests of each pair of Minutes and then of Before were for
+	// the attendance.
+	Watched []int64 `json:"watched,omitempty"`
 	// Aside counts as used by whoever reads it; Recent are those of the last minute that
-	// were made before this boot.
+	// were made before this boot. For what they were nobody knows: they count as the
+	// attendance's as well.
 	Aside  int `json:"aside,omitempty"`
 	Recent int `json:"recent,omitempty"`
 }
@@ -114,14 +118,15 @@ func (b *book) write(aside int) {
 	if truth.Trusted {
 		p.Zero = truth.At.Add(-now.Up).Unix()
 	}
-	for _, at := range q.recent {
-		if at == 0 {
+	for _, r := range q.recent {
+		if r.up == 0 {
 			p.Recent++
 		}
 	}
 	last := int64(0)
 	for _, m := range q.minutes {
 		p.Minutes = append(p.Minutes, m.at-last, int64(m.n))
+		p.Watched = append(p.Watched, int64(m.watched))
 		last = m.at
 	}
 	for _, one := range q.before {
@@ -130,6 +135,7 @@ func (b *book) write(aside int) {
 			at = one.at.Unix()/60 + 1
 		}
 		p.Before = append(p.Before, at, int64(one.n))
+		p.Watched = append(p.Watched, int64(one.watched))
 	}
 	b.since = 0
 	q.mu.Unlock()
@@ -178,19 +184,28 @@ func (b *book) read() {
 	now := q.clock.Now()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.recently(0, p.Recent)
+	q.lately(0, p.Recent, p.Recent)
 	if p.Boot == now.Boot {
 		b.same(p, now.Up)
 	} else {
 		b.former(p)
 	}
 	for i := 0; i+1 < len(p.Before); i += 2 {
-		one := past{n: int(max(0, p.Before[i+1]))}
+		n := int(max(0, p.Before[i+1]))
+		one := past{n: n, watched: p.watched(len(p.Minutes)/2+i/2, n)}
 		if p.Before[i] > 0 {
 			one.at = time.Unix(p.Before[i]*60, 0)
 		}
 		q.add(one)
 	}
+}
+
+// watched is how many of the n requests of a pair were for the attendance.
+func (p page) watched(pair, n int) int {
+	if pair >= len(p.Watched) {
+		return 0
+	}
+	return int(min(max(0, p.Watched[pair]), int64(n)))
 }
 
 // same takes over what was counted in this boot. The mutex is held.
@@ -200,15 +215,15 @@ func (b *book) same(p page, now time.Duration) {
 	for i := 0; i+1 < len(p.Minutes); i += 2 {
 		last += p.Minutes[i]
 		n := int(max(0, p.Minutes[i+1]))
-		at := min(last, int64(now/minuteSpan))
-		q.minutes = append(q.minutes, bucket{at, n})
-		q.used += n
-		q.recently(min(time.Duration(at+1)*minuteSpan, now), n)
+		one := bucket{min(last, int64(now/minuteSpan)), n, p.watched(i/2, n)}
+		q.minutes = append(q.minutes, one)
+		q.used, q.watched = q.used+n, q.watched+one.watched
+		q.lately(min(time.Duration(one.at+1)*minuteSpan, now), n, one.watched)
 	}
 	if p.Aside > 0 {
-		q.minutes = append(q.minutes, bucket{int64(now / minuteSpan), p.Aside})
-		q.used += p.Aside
-		q.recently(now, p.Aside)
+		q.minutes = append(q.minutes, bucket{int64(now / minuteSpan), p.Aside, p.Aside})
+		q.used, q.watched = q.used+p.Aside, q.watched+p.Aside
+		q.lately(now, p.Aside, p.Aside)
 	}
 }
 
@@ -219,32 +234,33 @@ func (b *book) former(p page) {
 	last := int64(0)
 	for i := 0; i+1 < len(p.Minutes); i += 2 {
 		last += p.Minutes[i]
-		one := past{n: int(max(0, p.Minutes[i+1]))}
+		n := int(max(0, p.Minutes[i+1]))
+		one := past{n: n, watched: p.watched(i/2, n)}
 		end := time.Duration(last+1) * minuteSpan
 		if p.Zero != 0 {
 			one.at = time.Unix(p.Zero, 0).Add(end)
 		}
 		q.add(one)
 		if p.Up-end < minuteSpan {
-			q.recently(0, one.n)
+			q.lately(0, n, one.watched)
 		}
 	}
 	if p.Aside > 0 {
-		q.add(past{n: p.Aside})
-		q.recently(0, p.Aside)
+		q.add(past{n: p.Aside, watched: p.Aside})
+		q.lately(0, p.Aside, p.Aside)
 	}
 }
 
 // add counts requests of a former boot. The mutex is held.
 func (q *quota) add(p past) {
 	q.before = append(q.before, p)
-	q.used += p.n
+	q.used, q.watched = q.used+p.n, q.watched+p.watched
 }
 
-// recently counts requests among those of the last minute, no more of them than a
+// lately counts requests among those of the last minute, no more of them than a
 // minute can have. The mutex is held.
-func (q *quota) recently(at time.Duration, n int) {
-	for range min(n, q.minute) {
-		q.recent = append(q.recent, at)
+func (q *quota) lately(at time.Duration, n, watched int) {
+	for i := range min(n, q.minute) {
+		q.recent = append(q.recent, request{at, i < watched})
 	}
 }

@@ -20,9 +20,13 @@ import (
 // resource is the one path of all calls.
 const resource = "/ticketing_services.aspx"
 
-// answerLimit is the most bytes of an answer: the document calls 250 000 too much
-// for one of its own calls, and names no limit of others.
-const answerLimit = 8 << 20
+const (
+	// answerLimit is the most bytes of an answer: the document calls 250 000 too much
+	// for one of its own calls, and names no limit of others.
+	answerLimit = 8 << 20
+	// rowsLimit is the most of one that is read row by row.
+	rowsLimit = 64 << 20
+)
 
 // common is what command1 of every call has.
 type common struct {
@@ -59,6 +63,8 @@ type question struct {
 	urgency urgency
 	key     string
 	raw     json.RawMessage
+	// fetch makes one request.
+	fetch func(context.Context, wire.Call) (wire.Answer, error)
 	// secrets must be in no error; the scan's own code is one.
 	secrets []string
 }
@@ -68,6 +74,11 @@ type question struct {
 // The error is a *scanner.CallError; none of the calls here changes anything at the
 // vendor, so that none is ever in doubt.
 func (c *Client) ask(ctx context.Context, u urgency, base common, command any, secrets ...string) (answer, error) {
+	return c.askBy(ctx, c.wire.Do, u, base, command, secrets...)
+}
+
+// askBy is ask where an answer is read in another way than as a whole.
+func (c *Client) askBy(ctx context.Context, fetch func(context.Context, wire.Call) (wire.Answer, error), u urgency, base common, command any, secrets ...string) (answer, error) {
 	key, err := c.session.open(base.Cmd)
 	if err != nil {
 		return answer{}, err
@@ -76,7 +87,7 @@ func (c *Client) ask(ctx context.Context, u urgency, base common, command any, s
 	if err != nil {
 		return answer{}, fault(base.Cmd, scanner.Malformed, "the request cannot be written as JSON")
 	}
-	q := question{common: base, urgency: u, key: key, raw: raw, secrets: append(secrets, key)}
+	q := question{common: base, urgency: u, key: key, raw: raw, fetch: fetch, secrets: append(secrets, key)}
 	got, err := c.poll(ctx, q)
 	if err == nil {
 		return got, nil
@@ -108,15 +119,16 @@ func (c *Client) poll(ctx context.Context, q question) (answer, error) {
 	at := *c.cfg.base
 	at.Path += path
 	for n := 1; ; n++ {
-		if err := c.allowed(ctx, q, n); err != nil {
+		used, err := c.allowed(ctx, q, n)
+		if err != nil {
 			return answer{}, err
 		}
-		got, err := c.wire.Do(ctx, wire.Call{
+		got, err := q.fetch(ctx, wire.Call{
 			Op: q.Cmd, Method: http.MethodPost, Path: path, Query: url.Values{"dsn": {c.cfg.DSN}},
 			Header: cookies(jar, &at, q.key), Body: q.raw, Limit: answerLimit,
 		})
 		if err != nil && scanner.CallErrorOf(err).Trouble == scanner.Unreachable {
-			c.quota.give() // it never left
+			c.quota.give(used) // it never left
 		}
 		if got.Status != http.StatusAccepted {
 			if err != nil {
@@ -154,18 +166,18 @@ func (c *Client) between(n int) time.Duration {
 // allowed takes the n-th request of a call from the quota. One that Archtics has
 // begun to work on leaves a part to scans that have not been asked yet, and waits
 // for its turn.
-func (c *Client) allowed(ctx context.Context, q question, n int) error {
+func (c *Client) allowed(ctx context.Context, q question, n int) (request, error) {
 	u := q.urgency
 	if n > soon {
-		u = max(u, attendance)
+		u = max(u, waiting)
 	}
 	for {
-		err := c.quota.take(ctx, u, q.Cmd)
+		used, err := c.quota.take(ctx, u, q.Cmd)
 		if err == nil || n == 1 {
-			return err
+			return used, err
 		}
 		if err := pause(ctx, scanner.CallErrorOf(err).RetryAfter); err != nil {
-			return atWork(q.Cmd, n-1, err)
+			return request{}, atWork(q.Cmd, n-1, err)
 		}
 	}
 }

@@ -203,6 +203,48 @@ func TestARefusedKeyRests(t *testing.T) {
 	}
 }
 
+// A key that may ping and not look tickets up is found when a person signs in, at the
+// cost of one call; a probe makes none. What Archtics says of the code that nobody has
+// is no fault.
+func TestSignInLooksUp(t *testing.T) {
+	g := newGate(t, archticssim.Options{}, nil)
+	if err := g.client.SignIn(t.Context()); err != nil || g.sim.Calls("ping") != 1 || g.sim.Calls("verify_barcode") != 1 {
+		t.Errorf("%v, %d and %d calls", err, g.sim.Calls("ping"), g.sim.Calls("verify_barcode"))
+	}
+	if err := g.client.Probe(t.Context()); err != nil || g.sim.Calls("verify_barcode") != 1 {
+		t.Errorf("%v, a probe made %d calls", err, g.sim.Calls("verify_barcode")-1)
+	}
+	for answer, trouble := range map[string]scanner.Trouble{
+		`"result":5014`: "", `"result":5211`: "", `"result":77`: "", `"result":5069`: "", `"result":0,` + place: "",
+		`"result":9999`: scanner.Malformed, `"result":5011`: scanner.Malformed,
+		`"result":77,"error_detail":"uid is not authorized"`: scanner.Denied,
+	} {
+		g.sim.SetAnswer("verify_barcode", `{"command1":{`+answer+`}}`)
+		err := g.client.SignIn(t.Context())
+		if (err == nil) != (trouble == "") || err != nil && (scanner.CallErrorOf(err).Trouble != trouble || scanner.CallErrorOf(err).Op != "verify_barcode") {
+			t.Errorf("%s: %v", answer, err)
+		}
+	}
+	refusing := newGate(t, archticssim.Options{}, func(_ map[string]any, d *archtics.Deps) {
+		next := d.Transport
+		d.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+			raw, err := io.ReadAll(r.Body)
+			if err != nil {
+				return nil, err
+			}
+			r.Body = io.NopCloser(bytes.NewReader(raw))
+			if bytes.Contains(raw, []byte(`"verify_barcode"`)) {
+				return &http.Response{StatusCode: 401, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+			}
+			return next.RoundTrip(r)
+		})
+	})
+	err := refusing.client.SignIn(t.Context())
+	if call := scanner.CallErrorOf(err); call.Trouble != scanner.Denied || call.Op != "verify_barcode" || refusing.client.Status().Ready {
+		t.Errorf("a key that may not look up: %v, %+v", err, refusing.client.Status())
+	}
+}
+
 // Without a key there is no call, and the error says where it belongs.
 func TestNoKey(t *testing.T) {
 	g := newGate(t, archticssim.Options{}, func(raw map[string]any, _ *archtics.Deps) { raw["api_key_file"] = "/nowhere/key" })

@@ -6,12 +6,13 @@ import (
 )
 
 // chunkMagic begins every chunk and names its format.
-const chunkMagic = "AE1"
+const chunkMagic = "AE2"
 
 var errChunk = errors.New("a part of the attendance cannot be read")
 
 // encodeChunk writes entries and the high-water mark (Unix seconds; 0: none) in few
-// bytes: each name once, then four of their numbers, time and gate for each entry.
+// bytes: each name once, then for each entry four of their numbers, gate and time, and when it
+// was heard of as the difference from the entry before.
 func encodeChunk(lines []line, mark int64) []byte {
 	ids := map[string]uint64{}
 	var names []string
@@ -25,6 +26,7 @@ func encodeChunk(lines []line, mark int64) []byte {
 		return n
 	}
 	var body []byte
+	heard := uint32(0)
 	for _, l := range lines {
 		for _, name := range []string{l.seat.event, l.seat.section, l.seat.row, l.seat.number, l.gate} {
 			body = binary.AppendUvarint(body, id(name))
@@ -34,6 +36,8 @@ func encodeChunk(lines []line, mark int64) []byte {
 			when |= 1
 		}
 		body = binary.AppendUvarint(body, when)
+		body = binary.AppendVarint(body, int64(l.heard)-int64(heard))
+		heard = l.heard
 	}
 	raw := append([]byte{}, chunkMagic...)
 	raw = binary.AppendVarint(raw, mark)
@@ -65,11 +69,13 @@ func decodeChunk(raw []byte) (lines []line, mark int64, err error) {
 		}
 		return names[n]
 	}
+	heard := int64(0)
 	for range r.count() {
 		l := line{seat: seat{name(), name(), name(), name()}, gate: name()}
 		when := r.uvarint()
-		l.seconds, l.vague = uint32(when>>1), when&1 != 0
-		if r.bad || when>>33 != 0 {
+		heard += r.varint()
+		l.seconds, l.vague, l.heard = uint32(when>>1), when&1 != 0, uint32(heard)
+		if r.bad || when>>33 != 0 || heard>>32 != 0 {
 			return nil, 0, errChunk
 		}
 		lines = append(lines, l)

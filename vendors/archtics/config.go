@@ -140,6 +140,20 @@ func (c *Config) check(faults map[string]error) {
 	}
 }
 
+// advice says what a share that is small for its plan does to a gate; empty: nothing.
+func (c *Config) advice() string {
+	plan := c.plan()
+	if c.AttendanceEvery == 0 || plan <= c.AttendanceEvery {
+		return ""
+	}
+	every := plan.Round(time.Minute).String()
+	return fmt.Sprintf("vendor.calls_per_day: %d calls in 24 h do not reach for vendor.attendance_every: %s. At most half of them go to the entries of other gates, "+
+		"which this device therefore learns about every %s: until then a ticket that entered there can enter here. The other half is for scans: about %d tickets in 24 h, "+
+		"and %d a minute at most, can be looked up, and each further one is amber, for a supervisor. "+
+		"Ask Ticketmaster for a higher quota or for more API keys, or scan with fewer devices",
+		c.CallsPerDay, c.AttendanceEvery, strings.TrimSuffix(every, "0s"), c.CallsPerDay-share(c.CallsPerDay), c.CallsPerMinute)
+}
+
 // fieldName tells what can be a field of command1, and is none of usher's own.
 func fieldName(s string) bool {
 	switch s {

@@ -1,6 +1,7 @@
 package archtics_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,8 +65,31 @@ func TestOffers(t *testing.T) {
 		t.Errorf("advice %q", v.Advice)
 	}
 	v, err = archtics.New(block(func(raw map[string]any) { raw["attendance_every"] = "0s" }), archtics.Deps{})
-	if err != nil || v.Watcher != nil || len(v.Advice) != 2 || !strings.Contains(v.Advice[1], "must be the only one") {
-		t.Errorf("without attendance: %v, %+v", err, v)
+	if err != nil || v.Watcher != nil || len(v.Advice) != 3 || !strings.Contains(v.Advice[1], "vendor.events: empty") || !strings.Contains(v.Advice[2], "must be the only one") {
+		t.Errorf("without attendance or event: %v, %+v", err, v)
+	}
+	if !slices.Equal(v.Fixed, []string{"gate.timezone", "gate.event"}) {
+		t.Errorf("made with %q", v.Fixed)
+	}
+}
+
+// Who entered at one event has not entered at another: a card has one barcode for
+// all of them. The order and the case in which they are written are no difference.
+func TestScopeHasTheEvents(t *testing.T) {
+	for _, tt := range []struct {
+		gate   string
+		events []any
+		want   string
+	}{
+		{"", nil, ""}, {"EVENT01", nil, "EVENT01"}, {"", []any{"EVENT02"}, "EVENT02"}, {"", []any{"event02", "EVENT01", "EVENT02"}, "EVENT01, EVENT02"}, {"EVENT03", []any{"EVENT01"}, "EVENT03"},
+	} {
+		v, err := archtics.New(block(func(raw map[string]any) { raw["events"] = tt.events }), archtics.Deps{Event: tt.gate})
+		if tt.events == nil {
+			v, err = archtics.New(block(), archtics.Deps{Event: tt.gate})
+		}
+		if err != nil || v.Scope.Event != tt.want || slices.Contains(v.Fixed, "gate.event") != (tt.events == nil) {
+			t.Errorf("%+v: %v, %+v, made with %q", tt, err, v.Scope, v.Fixed)
+		}
 	}
 }
 
@@ -87,5 +111,25 @@ func TestScopes(t *testing.T) {
 			t.Errorf("twice: %+v", v.Scope)
 		}
 		seen[v.Scope.Key()] = true
+	}
+}
+
+// A share that is small for its plan is told with what it does to the gate.
+func TestAdviceOfASmallShare(t *testing.T) {
+	for share, want := range map[[2]int]string{
+		{80, 5000}: "",
+		{16, 1000}: "learns about every 8m: until then a ticket that entered there can enter here. The other half is for scans: about 500 tickets in 24 h, and 16 a minute at most",
+		{1, 100}:   "learns about every 1h17m: until then a ticket that entered there can enter here. The other half is for scans: about 50 tickets in 24 h, and 1 a minute at most",
+	} {
+		v, err := archtics.New(block(func(raw map[string]any) {
+			raw["calls_per_minute"], raw["calls_per_day"], raw["events"] = share[0], share[1], []any{"EVENT01"}
+		}), archtics.Deps{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(v.Advice); want == "" && n != 1 || want != "" && (n != 2 || !strings.Contains(v.Advice[1], want) ||
+			!strings.HasPrefix(v.Advice[1], "vendor.calls_per_day: ") || !strings.Contains(v.Advice[1], "more API keys")) {
+			t.Errorf("%v: %q", share, v.Advice)
+		}
 	}
 }

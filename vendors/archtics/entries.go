@@ -27,11 +27,13 @@ type entries struct {
 // placed is a seat by the numbers of its names.
 type placed struct{ event, section, row, number uint32 }
 
-// stamped is an entry: Unix seconds, and the number of the gate's name. Vague: the
-// seconds are when usher heard of it.
+// stamped is an entry: Unix seconds (vague: without a meaning), the number of the
+// gate's name, and when usher heard of it first, since an entry's own time may be that
+// of the first day of many. heard is 0 while nobody knew the time.
 type stamped struct {
 	seconds uint32
 	gate    uint32
+	heard   uint32
 }
 
 // vague is the bit of stamped.gate that says so.
@@ -96,6 +98,7 @@ type line struct {
 	seconds uint32
 	vague   bool
 	gate    string
+	heard   uint32
 }
 
 // add takes an entry in, and tells whether it is new or earlier than the one that
@@ -104,18 +107,22 @@ func (e *entries) add(l line) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	p := placed{e.id(l.seat.event), e.id(l.seat.section), e.id(l.seat.row), e.id(l.seat.number)}
-	st := stamped{l.seconds, e.id(l.gate)}
+	st := stamped{l.seconds, e.id(l.gate), l.heard}
 	if l.vague {
 		st.gate |= vague
 	}
-	if before, have := e.seats[p]; have && (l.vague || before.seconds <= st.seconds && before.gate&vague == 0) {
-		return false
+	if before, have := e.seats[p]; have {
+		if l.vague || before.seconds <= st.seconds && before.gate&vague == 0 {
+			return false
+		}
+		st.heard = before.heard
 	}
 	e.seats[p] = st
 	return true
 }
 
-// lines gives all entries since the moment, in the order of their seats' numbers.
+// lines gives all entries heard of since the moment, in the order of their seats'
+// numbers.
 func (e *entries) lines(since time.Time) []line {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
@@ -125,12 +132,12 @@ func (e *entries) lines(since time.Time) []line {
 	})
 	for _, p := range order {
 		st := e.seats[p]
-		if int64(st.seconds) < since.Unix() {
+		if st.heard != 0 && int64(st.heard) < since.Unix() {
 			continue
 		}
 		all = append(all, line{
 			seat:    seat{e.names[p.event], e.names[p.section], e.names[p.row], e.names[p.number]},
-			seconds: st.seconds, vague: st.gate&vague != 0, gate: e.names[st.gate&^vague],
+			seconds: st.seconds, vague: st.gate&vague != 0, gate: e.names[st.gate&^vague], heard: st.heard,
 		})
 	}
 	return all
@@ -147,15 +154,43 @@ func (e *entries) replace(all []line) {
 	e.ids, e.names, e.seats = fresh.ids, fresh.names, fresh.seats
 }
 
-// count is the number of seats, oldest the time of the oldest entry.
-func (e *entries) count() (n int, oldest time.Time) {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
+// date says when those were heard of of which nobody knew it, and gives when the
+// oldest was; zero: there is none.
+func (e *entries) date(now time.Time) time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	least := uint32(0)
-	for _, st := range e.seats {
-		if least == 0 || st.seconds < least {
-			least = st.seconds
+	for p, st := range e.seats {
+		if st.heard == 0 {
+			st.heard = seconds(now)
+			e.seats[p] = st
+		}
+		if least == 0 || st.heard < least {
+			least = st.heard
 		}
 	}
-	return len(e.seats), time.Unix(int64(least), 0)
+	if least == 0 {
+		return time.Time{}
+	}
+	return time.Unix(int64(least), 0)
 }
+
+// count is the number of seats.
+func (e *entries) count() int {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return len(e.seats)
+}
+
+// rename gives a name another one: a page may tell at its end what all of its rows
+// were about.
+func (e *entries) rename(from, to string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if n, have := e.ids[from]; have {
+		delete(e.ids, from)
+		e.names[n] = to
+	}
+}
+
+func seconds(at time.Time) uint32 { return uint32(min(max(at.Unix(), 0), 1<<32-1)) }

@@ -204,9 +204,9 @@ func (c *Client) event(d Details) scanner.Event {
 	switch {
 	case d.Date == "":
 	case d.Time == "":
-		e.StartsAt, e.AllDay = scanTime("", string(d.Date)+" 00:00", c.zone), true
+		e.StartsAt, e.AllDay = moment(string(d.Date)+" 00:00", c.zone), true
 	default:
-		e.StartsAt = scanTime(string(d.Date), string(d.Time), c.zone)
+		e.StartsAt, _ = scanTime(string(d.Date), string(d.Time), c.zone)
 	}
 	if minutes, err := strconv.Atoi(string(d.Minutes)); err == nil && minutes > 0 && !e.StartsAt.IsZero() {
 		e.EndsAt = e.StartsAt.Add(time.Duration(min(minutes, mostMinutes)) * time.Minute)

@@ -23,7 +23,7 @@ func FuzzKept(f *testing.F) {
 			t.Error("what was written over it is not read")
 		}
 		q := quotaOf(80, 5000, newTestClock(), disk)
-		_ = q.take(t.Context(), scans, "x")
+		_, _ = q.take(t.Context(), scans, "x")
 		if err := q.book.close(t.Context()); err != nil {
 			t.Error(err)
 		}

@@ -19,7 +19,7 @@ import (
 func lineOf(i int, at time.Time) line {
 	return line{
 		seat:    seat{"EVENT01", fmt.Sprint("S", i/1000), fmt.Sprint(i / 20 % 50), fmt.Sprint(i % 20)}.key(),
-		seconds: seconds(at), gate: fmt.Sprint("Gate ", i%12), vague: i%7 == 0,
+		seconds: seconds(at), gate: fmt.Sprint("Gate ", i%12), vague: i%7 == 0, heard: seconds(at),
 	}
 }
 
@@ -42,7 +42,7 @@ func TestChunks(t *testing.T) {
 		lines := rapid.SliceOf(rapid.Custom(func(t *rapid.T) line {
 			return line{
 				seat{name.Draw(t, "event"), name.Draw(t, "section"), name.Draw(t, "row"), name.Draw(t, "seat")},
-				rapid.Uint32().Draw(t, "seconds"), rapid.Bool().Draw(t, "vague"), name.Draw(t, "gate"),
+				rapid.Uint32().Draw(t, "seconds"), rapid.Bool().Draw(t, "vague"), name.Draw(t, "gate"), rapid.Uint32().Draw(t, "heard"),
 			}
 		})).Draw(t, "lines")
 		mark := rapid.Int64().Draw(t, "mark")
@@ -175,7 +175,7 @@ func TestAStadium(t *testing.T) {
 	if _, ok := again.attended(seat{"event01", "S79", "49", "019"}); !ok {
 		t.Error("the last one is not known after a restart")
 	}
-	if n, _ := again.seats.count(); n != people+50 {
+	if n := again.seats.count(); n != people+50 {
 		t.Errorf("%d entries after a restart", n)
 	}
 }
@@ -208,8 +208,7 @@ func TestEntriesAreWrittenAnew(t *testing.T) {
 	}
 	count := func(w *watch) int {
 		w.ready()
-		n, _ := w.seats.count()
-		return n
+		return w.seats.count()
 	}
 	clock.step(80 * time.Hour)
 	clock.trusted = false

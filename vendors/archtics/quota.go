@@ -5,26 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"usher/scanner"
-)
-
-// urgency is how much a call matters: what matters less leaves a part of the quota
-// to what matters more.
-type urgency int
-
-// The urgencies.
-const (
-	// scans are what the quota is for, and what a person asks for.
-	scans urgency = iota
-	// probing finds out whether scans can be asked again.
-	probing
-	// attendance keeps double entries out.
-	attendance
-	// rest is all that has time.
-	rest
 )
 
 const (
@@ -48,28 +34,40 @@ type quota struct {
 	log         *slog.Logger
 
 	mu sync.Mutex // guards what follows; never held across I/O
-	// recent are the requests of the last minute, oldest first, by uptime.
-	recent []time.Duration
+	// recent are the requests of the last minute, oldest first.
+	recent []request
 	// minutes are those of the last day, by the minute of uptime they were made in.
 	minutes []bucket
 	// before are those made before this boot, used all of the last day.
 	before []past
-	used   int
+	// used are those of the last day, watched those of them for the attendance; looked
+	// are all for the attendance that this process has made.
+	used, watched, looked int
 	// spared is until when only scans may call, by the vendor's word.
 	spared time.Duration
+	// waste is why the attendance takes more calls than it must, in words; empty: it
+	// does not.
+	waste string
 }
 
-// bucket is the requests of one minute.
+// request is one that was taken from the quota at an uptime; watch: for the
+// attendance.
+type request struct {
+	up    time.Duration
+	watch bool
+}
+
+// bucket is the requests of one minute, watched those of them for the attendance.
 type bucket struct {
-	at int64 // uptime in minutes
-	n  int
+	at         int64 // uptime in minutes
+	n, watched int
 }
 
 // past is requests of a former boot. at is when they were over; zero: nobody knows,
 // but it was before this boot.
 type past struct {
-	at time.Time
-	n  int
+	at         time.Time
+	n, watched int
 }
 
 func newQuota(cfg Config, clock scanner.Clock, memory scanner.Memory, log *slog.Logger) *quota {
@@ -78,69 +76,50 @@ func newQuota(cfg Config, clock scanner.Clock, memory scanner.Memory, log *slog.
 	return q
 }
 
-// kept is what an urgency leaves of each limit to those above it.
-func (q *quota) kept(u urgency) (minute, day int) {
-	switch u {
-	case probing:
-		return q.minute / 4, 0 // what is left of a day is no use to a link that is off
-	case attendance:
-		return q.minute / 8, q.day / 20
-	case rest:
-		return q.minute / 4, q.day / 10
-	}
-	return 0, 0
-}
-
 // take uses one request of the quota, or tells why there is none and when to come
 // back: not for the first single request that is free again, with which nobody could
 // do much.
-func (q *quota) take(ctx context.Context, u urgency, op string) error {
+func (q *quota) take(ctx context.Context, u urgency, op string) (request, error) {
 	for {
 		if err := q.book.ready(ctx); err != nil {
-			return &scanner.CallError{
+			return request{}, &scanner.CallError{
 				Op: op, Trouble: scanner.Throttled, RetryAfter: time.Second,
 				Err: fmt.Errorf("quota: the count of calls is not on the disk yet: %w", err),
 			}
 		}
-		if done, err := q.try(u, op); done {
-			return err
+		if r, done, err := q.try(u, op); done {
+			return r, err
 		}
 	}
 }
 
 // try is take where a request is set aside; it is done unless others were quicker.
-func (q *quota) try(u urgency, op string) (done bool, err error) {
+func (q *quota) try(u urgency, op string) (r request, done bool, err error) {
 	now := q.clock.Now()
 	truth := q.clock.True(now)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.forget(now, truth)
 	if u != scans && now.Up < q.spared {
-		return true, throttled(op, q.spared-now.Up, "quota: Ticketmaster wants fewer calls")
+		return r, true, throttled(op, q.spared-now.Up, "quota: Ticketmaster wants fewer calls")
 	}
 	minute, day := q.kept(u)
+	r = request{now.Up, u == attendance}
 	switch {
 	case len(q.recent)+minute >= q.minute:
-		return true, throttled(op, q.minuteBack(now, max(minute, q.useful())), u.over(q.minute, "minute"))
+		return r, true, throttled(op, q.minuteBack(now, max(minute, q.useful()), false), u.over(q.minute, "minute"))
 	case q.used+day >= q.day:
-		return true, throttled(op, q.dayBack(now, truth, max(day, q.useful())), u.over(q.day, "day"))
+		return r, true, throttled(op, q.dayBack(now, truth, max(day, q.useful()), false), u.over(q.day, "day"))
+	case r.watch && q.recently(true) >= share(q.minute):
+		return r, true, throttled(op, q.minuteBack(now, share(q.minute)/4, true), fmt.Sprintf("quota: half of %d calls a minute is kept for scans", q.minute))
+	case r.watch && q.watched >= share(q.day):
+		return r, true, throttled(op, q.dayBack(now, truth, leastCost, true), fmt.Sprintf("quota: half of %d calls a day is kept for scans", q.day))
 	case q.book.none():
-		return false, nil
+		return r, false, nil
 	}
-	q.count(now)
+	q.count(r)
 	q.book.spend()
-	return true, nil
-}
-
-// useful is how many requests must be free before it is worth to come back.
-func (q *quota) useful() int { return max(q.minute/4, 1) }
-
-// over says that a limit is reached.
-func (u urgency) over(limit int, span string) string {
-	if u <= probing {
-		return fmt.Sprintf("quota: %d calls a %s are used up", limit, span)
-	}
-	return fmt.Sprintf("quota: what is left of %d calls a %s is kept for scans", limit, span)
+	return r, true, nil
 }
 
 func throttled(op string, after time.Duration, text string) error {
@@ -148,42 +127,62 @@ func throttled(op string, after time.Duration, text string) error {
 }
 
 // count adds one request; the mutex is held.
-func (q *quota) count(now scanner.Stamp) {
-	q.recent = append(q.recent, now.Up)
-	q.used++
-	at := int64(now.Up / minuteSpan)
-	if last := len(q.minutes) - 1; last >= 0 && q.minutes[last].at >= at {
-		q.minutes[last].n++
-		return
+func (q *quota) count(r request) {
+	q.recent = append(q.recent, r)
+	at := int64(r.up / minuteSpan)
+	if last := len(q.minutes) - 1; last < 0 || q.minutes[last].at < at {
+		q.minutes = append(q.minutes, bucket{at: at})
 	}
-	q.minutes = append(q.minutes, bucket{at, 1})
+	q.change(&q.minutes[len(q.minutes)-1], r, 1)
 }
 
-// give gives the newest request back: it never reached anybody.
-func (q *quota) give() {
+// change adds a request to a minute, or takes it away; the mutex is held.
+func (q *quota) change(b *bucket, r request, by int) {
+	b.n, q.used = b.n+by, q.used+by
+	if r.watch {
+		b.watched, q.watched, q.looked = b.watched+by, q.watched+by, q.looked+by
+	}
+}
+
+// give gives a request back that never reached anybody.
+func (q *quota) give(r request) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	last := len(q.minutes) - 1
-	if len(q.recent) == 0 || last < 0 {
-		return
+	if i := slices.Index(q.recent, r); i >= 0 {
+		q.recent = slices.Delete(q.recent, i, i+1)
 	}
-	q.recent = q.recent[:len(q.recent)-1]
-	q.used--
-	if q.minutes[last].n--; q.minutes[last].n == 0 {
-		q.minutes = q.minutes[:last]
+	// One that began before a change of the clock's minute may be in the one after.
+	for i := range q.minutes {
+		if b := &q.minutes[i]; b.at >= int64(r.up/minuteSpan) && b.n > 0 && (!r.watch || b.watched > 0) {
+			q.change(b, r, -1)
+			break
+		}
 	}
+	q.minutes = slices.DeleteFunc(q.minutes, func(b bucket) bool { return b.n == 0 })
+}
+
+// recently is how many requests of the last minute were for the attendance, or not
+// only; the mutex is held.
+func (q *quota) recently(watch bool) int {
+	n := 0
+	for _, r := range q.recent {
+		if r.watch || !watch {
+			n++
+		}
+	}
+	return n
 }
 
 // forget drops what is too old to count; the mutex is held.
 func (q *quota) forget(now scanner.Stamp, truth scanner.Instant) {
 	i := 0
-	for i < len(q.recent) && now.Up-q.recent[i] >= minuteSpan {
+	for i < len(q.recent) && now.Up-q.recent[i].up >= minuteSpan {
 		i++
 	}
 	q.recent = append(q.recent[:0], q.recent[i:]...)
 	i = 0
 	for i < len(q.minutes) && q.minutes[i].left(now) <= 0 {
-		q.used -= q.minutes[i].n
+		q.used, q.watched = q.used-q.minutes[i].n, q.watched-q.minutes[i].watched
 		i++
 	}
 	q.minutes = append(q.minutes[:0], q.minutes[i:]...)
@@ -192,7 +191,7 @@ func (q *quota) forget(now scanner.Stamp, truth scanner.Instant) {
 		if p.left(now, truth) > 0 {
 			still = append(still, p)
 		} else {
-			q.used -= p.n
+			q.used, q.watched = q.used-p.n, q.watched-p.watched
 		}
 	}
 	q.before = still
@@ -213,31 +212,46 @@ func (p past) left(now scanner.Stamp, truth scanner.Instant) time.Duration {
 	return daySpan - age
 }
 
-// minuteBack is when so many requests a minute are free; the mutex is held.
-func (q *quota) minuteBack(now scanner.Stamp, want int) time.Duration {
-	want = min(want+1, q.minute)
-	over := len(q.recent) + want - q.minute
-	if over <= 0 {
-		return 0
+// minuteBack is when so many requests a minute are free; watch: of the attendance's
+// share. The mutex is held.
+func (q *quota) minuteBack(now scanner.Stamp, want int, watch bool) time.Duration {
+	limit := q.minute
+	if watch {
+		limit = share(limit)
 	}
-	return max(q.recent[over-1]+minuteSpan-now.Up, time.Millisecond)
+	over := q.recently(watch) + min(want+1, limit) - limit
+	for _, r := range q.recent {
+		if watch && !r.watch {
+			continue
+		}
+		if over--; over == 0 {
+			return max(r.up+minuteSpan-now.Up, time.Millisecond)
+		}
+	}
+	return 0
 }
 
-// dayBack is when so many requests a day are free; the mutex is held.
-func (q *quota) dayBack(now scanner.Stamp, truth scanner.Instant, want int) time.Duration {
-	over := q.used + min(want+1, q.day) - q.day
+// dayBack is when so many requests a day are free, as minuteBack; the mutex is held.
+func (q *quota) dayBack(now scanner.Stamp, truth scanner.Instant, want int, watch bool) time.Duration {
+	used, limit := q.used, q.day
+	if watch {
+		used, limit = q.watched, share(q.day)
+	}
+	over := used + min(want+1, limit) - limit
 	var back time.Duration
-	for _, p := range q.before {
-		if over <= 0 {
-			return back
+	free := func(n, watched int, left time.Duration) {
+		if watch {
+			n = watched
 		}
-		over, back = over-p.n, max(back, p.left(now, truth))
+		if over > 0 && n > 0 {
+			over, back = over-n, max(back, left)
+		}
+	}
+	for _, p := range q.before {
+		free(p.n, p.watched, p.left(now, truth))
 	}
 	for _, b := range q.minutes {
-		if over <= 0 {
-			return back
-		}
-		over, back = over-b.n, max(back, b.left(now))
+		free(b.n, b.watched, b.left(now))
 	}
 	return back
 }
@@ -254,15 +268,30 @@ func (q *quota) refused(after time.Duration) time.Duration {
 	return after
 }
 
-// problem says that the day's quota is nearly gone; empty: it is not.
+// wasted notes why the attendance takes more calls than it must, and tells whether
+// that is new.
+func (q *quota) wasted(why string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	before := q.waste
+	q.waste = why
+	return before != why
+}
+
+// problem says that the day's quota is nearly gone, or used for nothing; empty: it
+// is not.
 func (q *quota) problem() string {
 	now := q.clock.Now()
 	truth := q.clock.True(now)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.forget(now, truth)
-	if q.used < q.day*9/10 {
-		return ""
+	var problems []string
+	if q.used >= q.day*9/10 {
+		problems = append(problems, fmt.Sprintf("quota: %d of %d calls a day are used: ask Ticketmaster for more, or let fewer devices use the API key", q.used, q.day))
 	}
-	return fmt.Sprintf("quota: %d of %d calls a day are used: ask Ticketmaster for more, or let fewer devices use the API key", q.used, q.day)
+	if q.waste != "" {
+		problems = append(problems, q.waste)
+	}
+	return strings.Join(problems, "; ")
 }

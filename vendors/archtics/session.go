@@ -81,10 +81,15 @@ func (s *session) well() {
 // Probe is a ping.
 func (c *Client) Probe(ctx context.Context) error { return c.probe(ctx, probing) }
 
-// SignIn is a ping as well, whatever was refused before: Archtics has no sign-in.
+// SignIn is a ping as well, whatever was refused before: Archtics has no sign-in. It
+// also looks up a code that nobody has, because a key that may ping may still be
+// refused to look tickets up.
 func (c *Client) SignIn(ctx context.Context) error {
 	c.session.well()
-	return c.probe(ctx, scans)
+	if err := c.probe(ctx, scans); err != nil {
+		return err
+	}
+	return c.mayVerify(ctx)
 }
 
 func (c *Client) probe(ctx context.Context, u urgency) error {

@@ -2,8 +2,11 @@ package archtics
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"usher/vendors/wire"
 )
@@ -19,6 +22,7 @@ func (s seat) key() seat {
 
 func canonical(name string) string {
 	name = strings.ToUpper(strings.Join(strings.Fields(name), " "))
+	name = integral(name)
 	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r < '0' || r > '9' }) {
 		return name
 	}
@@ -26,6 +30,14 @@ func canonical(name string) string {
 		return bare
 	}
 	return "0"
+}
+
+// integral is a number without the fraction that some programs write: 7.0.
+func integral(name string) string {
+	if whole, fraction, has := strings.Cut(name, "."); has && whole != "" && strings.Trim(fraction, "0") == "" {
+		return whole
+	}
+	return name
 }
 
 func (s seat) whole() bool {
@@ -52,6 +64,8 @@ var (
 	wholeNames   = []string{"owner_name_full", "full_name", "owner_name", "account_name", "acct_name", "customer_name", "name"}
 	firstNames   = []string{"first_name", "name_first", "owner_first_name"}
 	lastNames    = []string{"last_name", "name_last", "owner_last_name"}
+
+	seatParts = [][]string{eventNames, sectionNames, rowNames, numberNames}
 )
 
 // deepest is how deep an answer is looked into.
@@ -64,10 +78,16 @@ type object = map[string]json.RawMessage
 type sighting struct {
 	fields map[string]string
 	states []state
+	// torn: some part of the seat is said in two ways.
+	torn bool
 }
 
-// state is a field that says how a ticket stands.
-type state struct{ field, value string }
+// state is a field that says how a ticket stands. inside: it is an object or an
+// array, whose meaning nobody has told.
+type state struct {
+	field, value string
+	inside       bool
+}
 
 // seatsIn finds every whole seat in an answer, at whatever depth and under whatever
 // name its array or object stands.
@@ -82,15 +102,13 @@ func seatsIn(command json.RawMessage) []sighting {
 }
 
 func collect(o object, around sighting, depth int, all *[]sighting) {
-	here := sighting{fields: map[string]string{}, states: slices.Clone(around.states)}
-	for field, value := range around.fields {
-		here.fields[field] = value
+	here := sighting{fields: maps.Clone(around.fields), states: slices.Clone(around.states), torn: around.torn}
+	if here.fields == nil {
+		here.fields = map[string]string{}
 	}
-	own := map[string]string{}
-	here.read(o, own)
-	for field, value := range own {
-		here.fields[field] = value
-	}
+	own := here.read(o)
+	here.compare(own)
+	maps.Copy(here.fields, own)
 	var within []object
 	for _, inner := range objectsOf(o) {
 		if namesSeat(inner, depth+1) {
@@ -102,28 +120,54 @@ func collect(o object, around sighting, depth int, all *[]sighting) {
 	for _, inner := range within {
 		collect(inner, here, depth+1, all)
 	}
-	if len(within) == 0 && here.seat().whole() {
+	// Also where there is a seat within: it may be another one.
+	if here.seat().whole() {
 		*all = append(*all, here)
 	}
 }
 
-// read takes the plain fields of one object. None comes twice, in whatever case: that
-// is no answer.
-func (s *sighting) read(o object, into map[string]string) {
-	for _, name := range sorted(o) {
+// read gives the plain fields of one object, and notes its states. None comes twice,
+// in whatever case: that is no answer.
+func (s *sighting) read(o object) map[string]string {
+	plainFields := map[string]string{}
+	names := sorted(o)
+	for _, name := range names {
 		raw, field := o[name], strings.ToLower(name)
 		value, plain := plainValue(raw)
-		if !plain {
-			if stateField(field) && raw[0] == '[' && len(objectsIn(raw)) == 0 && string(raw) != "[]" {
-				s.states = append(s.states, state{field, "a list"})
-			}
-			continue
-		}
-		if stateField(field) {
-			s.states = append(s.states, state{field, value})
+		switch {
+		case !plain && stateField(field) && !hollow(raw):
+			s.states = append(s.states, state{field: field, value: "with more inside", inside: true})
+		case plain && stateField(field) && !inAddress(field, value, names):
+			s.states = append(s.states, state{field: field, value: value})
 		}
 		if value != "" {
-			into[field] = value
+			plainFields[field] = value
+		}
+	}
+	return plainFields
+}
+
+// hollow tells an array or an object without anything in it.
+func hollow(raw json.RawMessage) bool {
+	var list []json.RawMessage
+	if raw[0] == '[' {
+		return json.Unmarshal(raw, &list) == nil && len(list) == 0
+	}
+	var one object
+	return json.Unmarshal(raw, &one) == nil && len(one) == 0
+}
+
+// compare notes where the fields say a part of the seat otherwise than it was said
+// before, or than each other.
+func (s *sighting) compare(fields map[string]string) {
+	for _, names := range seatParts {
+		said := canonical(s.first(names))
+		for _, name := range names {
+			value := canonical(wire.Plain(fields[name]))
+			if said == "" {
+				said = value
+			}
+			s.torn = s.torn || value != "" && value != said
 		}
 	}
 }
@@ -131,8 +175,8 @@ func (s *sighting) read(o object, into map[string]string) {
 // absorb takes over the fields of an object that names no seat; those that are there
 // already stay.
 func (s *sighting) absorb(o object, depth int) {
-	own := map[string]string{}
-	s.read(o, own)
+	own := s.read(o)
+	s.compare(own)
 	for field, value := range own {
 		if _, have := s.fields[field]; !have {
 			s.fields[field] = value
@@ -140,7 +184,7 @@ func (s *sighting) absorb(o object, depth int) {
 	}
 	for _, inner := range objectsOf(o) {
 		if depth >= deepest {
-			s.states = append(s.states, state{"depth", "too deep"})
+			s.states = append(s.states, state{field: "depth", value: "too deep", inside: true})
 			return
 		}
 		s.absorb(inner, depth+1)
@@ -162,18 +206,30 @@ func namesSeat(o object, depth int) bool {
 }
 
 func (s sighting) seat() seat {
-	return seat{event: s.first(eventNames), section: s.first(sectionNames), row: s.first(rowNames), number: s.first(numberNames)}
+	return seat{event: s.first(eventNames), section: s.first(sectionNames), row: s.first(rowNames), number: integral(s.first(numberNames))}
 }
 
-// several tells a block of seats.
+// several tells a block of seats: by its length, by its end, or by a number that is
+// a range or a list, such as 7-10.
 func (s sighting) several() bool {
 	for _, field := range []string{"num_seat", "num_seats"} {
 		if n := s.fields[field]; n != "" && n != "1" {
 			return true
 		}
 	}
+	number := canonical(s.first(numberNames))
 	last := s.fields["last_seat"]
-	return last != "" && canonical(last) != canonical(s.first(numberNames))
+	return last != "" && canonical(last) != number || ranged(number)
+}
+
+// ranged tells a range or a list of seats: two numbers, or two letters, or what lists
+// are written with.
+func ranged(number string) bool {
+	letters := strings.FieldsFunc(number, func(r rune) bool { return !unicode.IsLetter(r) })
+	numbers := strings.FieldsFunc(number, func(r rune) bool { return !unicode.IsDigit(r) })
+	alone := func(word string) bool { return utf8.RuneCountInString(word) == 1 }
+	return len(numbers) > 1 || strings.ContainsAny(number, ",;/&+") ||
+		len(numbers) == 0 && len(letters) > 1 && alone(letters[0]) && alone(letters[len(letters)-1])
 }
 
 // holder is the name of whom the ticket belongs to, where the answer has one.

@@ -23,7 +23,7 @@ func (c *Client) VerifyBarcode(ctx context.Context, barcode string) (json.RawMes
 	switch {
 	case err != nil:
 		return nil, err
-	case a.empty():
+	case a.unknown():
 		return nil, nil
 	}
 	return a.command, a.must()
@@ -31,7 +31,27 @@ func (c *Client) VerifyBarcode(ctx context.Context, barcode string) (json.RawMes
 
 func (c *Client) verify(ctx context.Context, barcode string) (answer, error) {
 	base := c.common(cmdVerify)
-	return c.ask(ctx, scans, base, verifyRequest{base, barcode}, barcode)
+	return c.ask(ctx, scans, base, verifyRequest{base, barcode}, barcode, string(scanner.Code(barcode).Bare()))
+}
+
+// nobodys is a code that no ticket has.
+const nobodys = "USHER0CHECK0NOBODY"
+
+// mayVerify tells whether this key may look tickets up at all: a self-service key may
+// ping, and nothing that a gate needs. It costs one call.
+func (c *Client) mayVerify(ctx context.Context) error {
+	a, err := c.verify(ctx, nobodys)
+	if err != nil {
+		return err
+	}
+	call := a.failure()
+	switch {
+	case a.unknown(), call == nil:
+		return nil
+	case a.result == resultInvalid, a.result == resultInput: // of such a code
+		return nil
+	}
+	return call
 }
 
 // Find looks a ticket up. Archtics knows barcodes without what a scanner may put
@@ -49,7 +69,8 @@ func (c *Client) find(ctx context.Context, barcode, code scanner.Code) (scanner.
 	if err != nil {
 		return scanner.Ticket{}, scanner.Missing, err
 	}
-	if call := a.failure(); call != nil {
+	// That the call got lost on its way says nothing of the ticket.
+	if call := a.failure(); call != nil && call.Trouble == scanner.Failing {
 		return scanner.Ticket{}, scanner.Missing, call
 	}
 	unclear := func(detail string) (scanner.Ticket, scanner.Found, error) {
@@ -57,8 +78,10 @@ func (c *Client) find(ctx context.Context, barcode, code scanner.Code) (scanner.
 	}
 	all := seatsIn(a.command)
 	switch {
-	case a.empty() && (a.result != resultOK || len(all) == 0):
+	case a.unknown() && (a.result != resultOK || len(all) == 0):
 		return scanner.Ticket{}, scanner.Missing, nil
+	// It may be about this ticket's account alone, whatever it stands for elsewhere:
+	// the next ticket is asked for as ever.
 	case a.result != resultOK:
 		return unclear(a.told("Archtics does not say what this ticket is"))
 	case a.sqlCode != 0:
@@ -92,6 +115,9 @@ func (c *Client) choose(all []sighting) (sighting, string) {
 	one := mine[0]
 	for _, s := range mine[1:] {
 		one.states = append(one.states, s.states...)
+	}
+	if slices.ContainsFunc(mine, func(s sighting) bool { return s.torn }) {
+		return sighting{}, "Archtics names the seat of this ticket in two ways"
 	}
 	if seats(mine) > 1 || slices.ContainsFunc(mine, sighting.several) {
 		return sighting{}, "Archtics names more than one seat for this ticket"

@@ -1,11 +1,10 @@
 package archtics
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"usher/scanner"
@@ -15,8 +14,12 @@ const (
 	// overlap is how far before the newest entry known each fetch begins: entries come
 	// late and out of order.
 	overlap = 15 * time.Minute
-	// mostPages ends a fetch that does not end.
+	// mostPages is how many pages are fetched at once; the rest is fetched the next time.
 	mostPages = 500
+	// leastCost is what a look costs: a page with rows, and the one that ends them.
+	leastCost = 2
+	// mostTries is how often a page is asked for before a look begins anew.
+	mostTries = 3
 )
 
 // watch learns which seats were entered at other gates: this device's own admissions
@@ -28,23 +31,51 @@ type watch struct {
 	seats  *entries
 	// turn is held by the one fetch under way, with all of what follows it.
 	turn chan struct{}
-	// mark is the newest entry of the last whole fetch; zero: there was none.
+	// mark is the newest entry of the last whole look; zero: there was none.
 	mark time.Time
 	// unsaved is what the disk has not got yet.
 	unsaved []line
-	// since and page are where the quota ended an incremental fetch, event and eventPage
-	// where it ended one of whole events; zero: it did not.
-	since            time.Time
-	page             int
-	event, eventPage int
+	// look is the one that was not finished; nil: it was.
+	look *look
+
+	// cost is how many requests a look takes that fetches what is new.
+	cost atomic.Int64
+}
+
+// look is one fetch of all that is new. It may take several calls of Watch, and goes
+// on at the page that it did not get.
+type look struct {
+	// since is the moment that is asked for, begun when it began: what came after that
+	// may be on pages that were fetched before.
+	since time.Time
+	begun scanner.Stamp
+	// again: it is not the first of a device that knows nothing yet.
+	again bool
+	// whole: Archtics does not take the question, so that all of each event is asked
+	// for; event is the one that it is at.
+	whole bool
+	event int
+	// page is the next one, last tells the one before.
+	page int
+	last [32]byte
+	// tries are those of this page that failed.
+	tries int
+	// cost is the requests that it took.
+	cost int
+
+	newest                time.Time
+	rows, timeless, early int
 }
 
 func newWatch(c *Client, memory scanner.Memory) *watch {
 	return &watch{client: c, keep: keep{memory: memory}, seats: newEntries(), turn: make(chan struct{}, 1)}
 }
 
-// Every is the pause between two looks at the attendance.
-func (c *Client) Every() time.Duration { return c.cfg.AttendanceEvery }
+// Every is the pause between two looks at the attendance: as it is configured, but no
+// shorter than the attendance's share of the quota allows.
+func (c *Client) Every() time.Duration {
+	return max(c.cfg.AttendanceEvery, c.cfg.plan(), c.quota.pace(max(leastCost, int(c.watch.cost.Load()))))
+}
 
 // Watch fetches the entries that are new.
 func (c *Client) Watch(ctx context.Context) error {
@@ -56,12 +87,79 @@ func (c *Client) Watch(ctx context.Context) error {
 	}
 	defer func() { <-w.turn }()
 	w.ready()
-	mark, err := w.fetch(ctx)
+	if w.look == nil {
+		w.look = w.begin()
+	}
+	l, before := w.look, c.quota.looks()
+	err := w.fetch(ctx, l)
+	cost := c.quota.looks() - before
+	l.cost += cost
 	if err == nil {
-		w.mark = mark
+		w.end(l)
+	} else {
+		err = w.failed(l, cost, err)
 	}
 	w.save()
 	return err
+}
+
+func (w *watch) begin() *look {
+	c := w.client
+	l := &look{begun: c.clock.Now(), again: !w.mark.IsZero()}
+	l.since = c.clock.True(l.begun).At.Add(-c.cfg.AttendanceBack)
+	if l.again {
+		l.since = w.mark.Add(-overlap)
+	}
+	return l
+}
+
+// end is after a whole look. The mark is never behind its beginning: what came since
+// then may be on pages fetched before, and a wrong clock at another gate would put it
+// into the future for ever.
+func (w *watch) end(l *look) {
+	w.look = nil
+	newest := l.newest
+	if begun := w.client.clock.True(l.begun).At; newest.After(begun) {
+		newest = begun
+	}
+	if !l.whole && newest.After(w.mark) {
+		w.mark = newest
+	}
+	if l.again || l.whole {
+		w.cost.Store(int64(l.cost))
+	}
+	if waste := l.waste(w.client.cfg.AttendanceSince); w.client.quota.wasted(waste) && waste != "" {
+		w.client.log.Warn(waste)
+	}
+}
+
+// waste is why a look that succeeded fetched more than is new; empty: it did not.
+func (l *look) waste(field string) string {
+	switch {
+	case l.early > 0:
+		return fmt.Sprintf("the attendance has entries from long before the moment that was asked for, so that each look at it costs more calls than it must: "+
+			"ask Ticketmaster whether vendor.attendance_since (%s) is the right field, and check gate.timezone", field)
+	case l.timeless > 0 && l.timeless == l.rows:
+		return fmt.Sprintf("no row of the attendance has a time that usher knows, such as action_time: all %d count as entries at another gate, and each look fetches them anew; report it, with the names of its fields", l.rows)
+	}
+	return ""
+}
+
+// failed notes where a look goes on. One that the quota ended waits for its turn;
+// another fault rests by what it cost, and a page that fails again and again is no
+// place to go on from.
+func (w *watch) failed(l *look, cost int, err error) error {
+	call := *scanner.CallErrorOf(err)
+	if call.Trouble == scanner.Throttled {
+		return err
+	}
+	if l.tries++; l.tries >= mostTries {
+		w.look = nil
+	}
+	if cost > 0 {
+		call.RetryAfter = max(call.RetryAfter, w.client.quota.pace(cost))
+	}
+	return &call
 }
 
 // attended tells whether a seat was entered elsewhere.
@@ -95,36 +193,28 @@ func (w *watch) ready() {
 }
 
 // fetch asks for what is new, or, where Archtics does not take that question, for
-// all of each event. It gives the mark for the next time.
-func (w *watch) fetch(ctx context.Context) (time.Time, error) {
+// all of each event.
+func (w *watch) fetch(ctx context.Context, l *look) error {
 	c := w.client
-	now := c.clock.True(c.clock.Now()).At
-	since := now.Add(-c.cfg.AttendanceBack)
-	switch {
-	case !w.since.IsZero():
-		since = w.since
-	case !w.mark.IsZero():
-		since = w.mark.Add(-overlap)
-	}
-	newest, page, err := w.pages(cmdIncremental, w.page, func(page int) (AttendancePage, error) { return c.AttendanceSince(ctx, since, page) })
-	if w.since, w.page = (time.Time{}), page; page > 0 {
-		w.since = since
-	}
-	if err == nil || !refusedQuestion(err) {
-		return w.next(newest, now), err
-	}
-	events := c.wantedEvents()
-	if len(events) == 0 {
-		return w.mark, hinted(err, "check vendor.attendance_since with Ticketmaster, or set vendor.events, whose whole attendance is asked for then")
-	}
-	for ; w.event < len(events); w.event++ {
-		event := events[w.event]
-		if _, w.eventPage, err = w.pages(cmdAttendance, w.eventPage, func(page int) (AttendancePage, error) { return c.Attendance(ctx, event, 0, page) }); err != nil {
-			return w.mark, err
+	if !l.whole {
+		err := w.pages(cmdIncremental, l, func(page int) (AttendancePage, error) { return c.AttendanceSince(ctx, l.since, page) })
+		if err == nil || !refusedQuestion(err) {
+			return err
 		}
+		if len(c.wantedEvents()) == 0 {
+			w.look = nil
+			return hinted(err, "check vendor.attendance_since with Ticketmaster, or set vendor.events, whose whole attendance is asked for then")
+		}
+		l.whole, l.page, l.tries, l.last = true, 0, 0, [32]byte{}
 	}
-	w.event = 0
-	return w.mark, nil
+	for events := c.wantedEvents(); l.event < len(events); l.event++ {
+		event := events[l.event]
+		if err := w.pages(cmdAttendance, l, func(page int) (AttendancePage, error) { return c.Attendance(ctx, event, 0, page) }); err != nil {
+			return err
+		}
+		l.page, l.last = 0, [32]byte{}
+	}
+	return nil
 }
 
 // refusedQuestion tells that Archtics will not be asked so.
@@ -139,92 +229,56 @@ func hinted(err error, hint string) error {
 	return &call
 }
 
-// next is the mark after a whole fetch: never in the future, where a wrong clock at
-// another gate would have put it for ever.
-func (w *watch) next(newest, now time.Time) time.Time {
-	if newest.After(now) {
-		newest = now
-	}
-	if newest.Before(w.mark) {
-		return w.mark
-	}
-	return newest
-}
-
-// pages takes all pages of one question in, from one on. How the last one is known
-// is not documented: it is one without rows, or one like the one before. Where the
-// quota ends it, stopped is the page to go on from.
-func (w *watch) pages(op string, from int, ask func(page int) (AttendancePage, error)) (newest time.Time, stopped int, err error) {
-	var last []byte
-	for n := from; n < mostPages; n++ {
-		page, err := ask(n)
+// pages takes all pages of one question in, from the look's on. How the last one is
+// known is not documented: it is one without rows, or one like the one before.
+func (w *watch) pages(op string, l *look, ask func(page int) (AttendancePage, error)) error {
+	for range mostPages {
+		page, err := ask(l.page)
 		if err != nil {
-			if scanner.CallErrorOf(err).Trouble == scanner.Throttled {
-				stopped = n
-			}
-			return newest, stopped, err
+			return err
 		}
-		if len(page.rows) == 0 && page.others > 0 {
-			return newest, 0, fault(op, scanner.Nonsense, "usher does not understand the attendance: its rows name no event, section, row and seat")
+		if page.Rows == 0 && page.Others > 0 {
+			return fault(op, scanner.Nonsense, "usher does not understand the attendance: its rows name no event, section, row and seat")
 		}
-		sum := w.sum(page)
-		if len(page.rows) == 0 || bytes.Equal(sum, last) {
-			return newest, 0, nil
+		if page.Rows == 0 || l.page > 0 && page.sum == l.last {
+			return nil
 		}
-		last = sum
-		if at := w.take(page.rows); at.After(newest) {
-			newest = at
+		w.take(page)
+		if page.newest.After(l.newest) {
+			l.newest = page.newest
 		}
+		l.rows, l.timeless, l.early = l.rows+page.Rows, l.timeless+page.timeless, l.early+page.early
+		l.page, l.last, l.tries = l.page+1, page.sum, 0
 	}
-	return newest, 0, fault(op, scanner.Nonsense, "the pages of the attendance do not end")
+	return throttled(op, w.client.quota.pace(mostPages), fmt.Sprintf("the attendance has more than %d pages: it goes on at page %d", mostPages, l.page))
 }
 
-// sum tells one page from another.
-func (w *watch) sum(page AttendancePage) []byte {
-	h := sha256.New()
-	for _, row := range page.rows {
-		fmt.Fprintf(h, "%q\n", row.fields)
-	}
-	return h.Sum(nil)
-}
-
-// take notes the entries of some rows, and gives the time of the newest.
-func (w *watch) take(rows []sighting) (newest time.Time) {
+// take notes the entries of a page.
+func (w *watch) take(page AttendancePage) {
 	c := w.client
-	now := c.clock.True(c.clock.Now()).At
-	for _, row := range rows {
-		e, entered := row.entry(c.zone)
-		if !entered {
-			continue
-		}
-		l := line{seat: row.seat().key(), gate: e.gate, vague: e.at.IsZero(), seconds: seconds(now)}
-		if !l.vague {
-			l.seconds = seconds(e.at)
-			if e.at.After(newest) {
-				newest = e.at
-			}
-		}
+	heard := uint32(0)
+	if truth := c.clock.True(c.clock.Now()); truth.Trusted {
+		heard = seconds(truth.At)
+	}
+	for _, l := range page.seats.lines(time.Time{}) {
+		l.heard = heard
 		if w.seats.add(l) {
 			w.unsaved = append(w.unsaved, l)
 		}
 	}
-	return newest
 }
-
-func seconds(at time.Time) uint32 { return uint32(min(max(at.Unix(), 0), 1<<32-1)) }
 
 // save writes what is new behind what is there, or all of it anew where that has
 // become too much. What the disk refuses is tried again with the next fetch.
 func (w *watch) save() {
 	c := w.client
-	old := time.Time{}
+	expired := false
 	if truth := c.clock.True(c.clock.Now()); truth.Trusted {
-		old = truth.At.Add(-keepEntries)
-	}
-	count, oldest := w.seats.count()
-	expired := count > 0 && oldest.Before(old.Add(-keepEntries/2))
-	if expired {
-		w.seats.replace(w.seats.lines(old))
+		old := truth.At.Add(-keepEntries)
+		oldest := w.seats.date(truth.At)
+		if expired = !oldest.IsZero() && oldest.Before(old.Add(-keepEntries/2)); expired {
+			w.seats.replace(w.seats.lines(old))
+		}
 	}
 	if w.keep.memory == nil {
 		w.unsaved = nil

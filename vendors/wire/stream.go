@@ -145,6 +145,10 @@ func Each[T any](s *Stream, element func(n int, value T) error) error {
 	})
 }
 
+// Peek gives the first byte of the next value, which tells an object, an array and
+// a plain value apart.
+func (s *Stream) Peek() (byte, error) { return s.peek() }
+
 // Null reads a null, where that is what comes next.
 func (s *Stream) Null() (bool, error) {
 	first, err := s.peek()

@@ -205,3 +205,26 @@ func TestStreamDrips(t *testing.T) {
 type readFunc func([]byte) (int, error)
 
 func (f readFunc) Read(b []byte) (int, error) { return f(b) }
+
+// What comes next is told without being taken, blanks before it aside.
+func TestPeek(t *testing.T) {
+	s, err := stream(t, ` {"a": [1], "b":{"c":2},"d" : "e"} `)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got string
+	err = s.Object(func(name string) error {
+		first, err := s.Peek()
+		if err != nil {
+			return err
+		}
+		got += name + string(first) + " "
+		return s.Skip()
+	})
+	if err == nil {
+		err = s.End()
+	}
+	if err != nil || got != `a[ b{ d" ` {
+		t.Errorf("%q, %v", got, err)
+	}
+}
