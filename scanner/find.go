@@ -17,11 +17,11 @@ type Finder interface {
 	Find(ctx context.Context, ask Ask) (Ticket, Found, error)
 }
 
-// Watcher learns from the vendor what was scanned elsewhere, for a Finder to
-// heed.
+// Watcher learns from the vendor what was scanned elsewhere, for a Finder to heed,
+// or how the event's Window stands.
 type Watcher interface {
-	// Watch fetches what is new since the last time, once. An error is a [CallError];
-	// what was fetched before it is kept.
+	// Watch fetches what is new since the last time, once. An error is a [CallError],
+	// never in doubt; what was fetched before it is kept.
 	Watch(ctx context.Context) error
 	// Every is the pause between two times.
 	Every() time.Duration

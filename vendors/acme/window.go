@@ -222,6 +222,16 @@ func (c *Client) Every() time.Duration { return watchEvery }
 // Watch fetches the configured event and, where it does not tell both edges of its
 // window itself, its template.
 func (c *Client) Watch(ctx context.Context) error {
+	err := c.watch(ctx)
+	if err == nil {
+		return nil
+	}
+	look := *scanner.CallErrorOf(err)
+	look.MaybeSent = false // a look changes nothing there
+	return &look
+}
+
+func (c *Client) watch(ctx context.Context) error {
 	instance, err := c.configured(ctx)
 	if err != nil || instance.unread != "" || instance.Details.Window.whole() || instance.Template == "" || !plainID(string(instance.Template)) {
 		return err

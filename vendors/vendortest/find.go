@@ -66,7 +66,7 @@ func (r *runner) parts(t *testing.T) {
 	v := r.world(t).Vendor
 	for why, wrong := range map[string]bool{
 		"it both validates and looks up":                             v.Validator != nil && v.Finder != nil,
-		"it watches, and nothing heeds what it learns":               v.Watcher != nil && v.Finder == nil,
+		"it watches, and nothing heeds what it learns":               v.Watcher != nil && v.Finder == nil && v.Window == nil,
 		"it watches without a pause":                                 v.Watcher != nil && v.Watcher.Every() <= 0,
 		"it redeems nothing, and takes movements back":               v.Finder != nil && v.Undoer != nil,
 		"it can be asked, and nothing tells whether it is there":     (v.Validator != nil || v.Finder != nil || v.Uploader != nil || v.Lister != nil) && v.Session == nil,
