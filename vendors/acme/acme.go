@@ -90,7 +90,7 @@ func (c *Client) advice() []string {
 		}
 	}
 	if c.cfg.EventInstance == "" {
-		all = append(all, "vendor.event_instance: empty, so ACME finds the event by the ticket and no check-in window is known in an outage: set the id of the event that is scanned into (`usher events` lists them)")
+		all = append(all, "vendor.event_instance: empty, so ACME finds the event by the ticket, whatever gate.event says, and no check-in window is known in an outage: set the id of the event that is scanned into (`usher events` lists them)")
 	}
 	return all
 }
