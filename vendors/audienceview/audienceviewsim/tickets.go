@@ -212,6 +212,7 @@ type show struct {
 	sim        *Sim
 	production Production
 	show       Performance
+	text       string
 	own        []Ticket
 	generated  int
 	count      int
@@ -227,7 +228,7 @@ func (c *call) shows(client, production, performance int64) []show {
 				if k.ID != client || production != 0 && p.ID != production || performance != 0 && f.ID != performance || !s.open(f) {
 					continue
 				}
-				one := show{sim: s, production: p, show: f, generated: s.generated[f.ID]}
+				one := show{sim: s, production: p, show: f, text: showText(p, f), generated: s.generated[f.ID]}
 				for _, barcode := range s.order {
 					if t, ok := s.find(barcode); ok && t.Performance == f.ID {
 						one.own = append(one.own, t)
@@ -264,7 +265,7 @@ func (w show) tickets(yield func(listTicket) bool) bool {
 func (w show) entry(t Ticket) listTicket {
 	return listTicket{
 		ID: t.ID, Performance: t.Performance, Production: w.production.Name, Start: w.show.Start.UnixMilli(), Barcode: t.Barcode,
-		Scanned: t.Scanned, Dead: t.Voided || t.Refunded, Consumer: t.Consumer, Text: showText(w.production, w.show),
+		Scanned: t.Scanned, Dead: t.Voided || t.Refunded, Consumer: t.Consumer, Text: w.text,
 		Section: t.Section, Seat: t.Seat, Sold: 1, Patron: patronOf(t),
 	}
 }
