@@ -254,12 +254,12 @@ func TestFold(t *testing.T) {
 
 func TestMemoryIsBounded(t *testing.T) {
 	s := openStore(t, t.TempDir())
-	const rows = 120_000
+	const rows = 60_000
 	var peak uint64
 	// The collector follows closely, so that the peak is what is held and not what
 	// a busy machine has not collected yet.
 	defer debug.SetGCPercent(debug.SetGCPercent(20))
-	padding := strings.Repeat("x", 400) // some 60 MB of records
+	padding := strings.Repeat("x", 900) // some 60 MB of records
 	feed := func(add func(scanner.Ticket, string) error) error {
 		for i := range rows {
 			if err := add(scanner.Ticket{Code: scanner.Code(fmt.Sprintf("%012d", i)), Detail: padding, Status: "valid"}, "list"); err != nil {
