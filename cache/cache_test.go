@@ -340,7 +340,7 @@ func TestLookupsGoOnWhileListsChange(t *testing.T) {
 					return
 				default:
 				}
-				if i%10 == 0 {
+				if i%4 == 0 {
 					time.Sleep(time.Millisecond) // leave some processor to the build
 				}
 				want := sample(i % 700)
@@ -369,7 +369,7 @@ func TestLookupsGoOnWhileListsChange(t *testing.T) {
 			}
 		}
 	})
-	for i := range 10 {
+	for i := range 6 {
 		if err := build(t, s, lists[i%2]...); err != nil {
 			t.Error(err)
 		}

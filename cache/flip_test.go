@@ -17,7 +17,7 @@ import (
 
 // flipped is how many samples the small list of the flip tests holds, each long
 // enough that the list has a tree of some height.
-const flipped = 60
+const flipped = 40
 
 // smallList builds a list of some pages and gives the file.
 func smallList(t *testing.T, dir string) []byte {

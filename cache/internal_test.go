@@ -313,8 +313,8 @@ func TestMemoryIsBounded(t *testing.T) {
 		name string
 		work func() error
 	}{
-		{"a list", func() error { return s.Build(t.Context(), meta, padded(120_000, 1, "valid"), nil) }},
-		{"changes", func() error { return s.Amend(t.Context(), nil, meta, padded(120_000, 240, "used"), nil) }},
+		{"a list", func() error { return s.Build(t.Context(), meta, padded(60_000, 1, "valid"), nil) }},
+		{"changes", func() error { return s.Amend(t.Context(), nil, meta, padded(60_000, 240, "used"), nil) }},
 	} {
 		if peak := peakHeap(t, c.work); peak > 48<<20 {
 			t.Errorf("%s: peak of %d MiB of heap for a list of 60 MB", c.name, peak>>20)
@@ -322,9 +322,9 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
-// padded gives every so manyth of n tickets, some 500 bytes each.
+// padded gives every so manyth of n tickets, some 1 kB each.
 func padded(n, every int, status scanner.Status) Feed {
-	padding := strings.Repeat("x", 400)
+	padding := strings.Repeat("x", 900)
 	return func(add func(scanner.Ticket, string) error) error {
 		for i := 0; i < n; i += every {
 			ticket := scanner.Ticket{Code: scanner.Code(fmt.Sprintf("%012d", i)), Detail: padding + fmt.Sprint(every), Status: status}

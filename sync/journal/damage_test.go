@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -279,7 +280,7 @@ func TestReadOnlyReadsWhatItCan(t *testing.T) {
 	tm := makeTemplate(t)
 	opts := tm.write(t, func(raw []byte) []byte {
 		// The newest copy of some record in the middle of the log.
-		at := bytes.LastIndex(raw, []byte(`"code":"TICKET-0040","direction"`))
+		at := bytes.LastIndex(raw, fmt.Appendf(nil, `"code":%q,"direction"`, code(tickets*2/3)))
 		raw[at+9] ^= 1
 		return raw
 	})

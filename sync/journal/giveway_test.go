@@ -76,7 +76,7 @@ func giveHistory(t *testing.T, disk small, run bool, rest func()) {
 	rest()
 	disk.fill(j)
 	waited := 0
-	for range 100 {
+	for range 60 {
 		before := gone(j)
 		more(20)
 		if gone(j) != before {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -36,7 +37,22 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, failAndDie(dir, point))
 		os.Exit(1)
 	}
+	if err := fewerChecks(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	os.Exit(m.Run())
+}
+
+// fewerChecks has a property tried 60 times, unless the command line says how often.
+func fewerChecks() error {
+	flag.Parse()
+	said := false
+	flag.Visit(func(f *flag.Flag) { said = said || f.Name == "rapid.checks" })
+	if said {
+		return nil
+	}
+	return flag.Set("rapid.checks", "60")
 }
 
 // writeForEver admits, notes and settles on several lanes, and says each seq
@@ -200,7 +216,7 @@ func runAndKill(t *testing.T, dir string) []string {
 	}
 	var lines []string
 	in := bufio.NewReader(pipe)
-	limit := 1 + rand.IntN(60)
+	limit := 1 + rand.IntN(30)
 	for {
 		line, err := in.ReadString('\n')
 		if err != nil {

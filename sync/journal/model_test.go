@@ -43,7 +43,7 @@ type model struct {
 // TestModel does at random what engine, uploader and people do, restarts, failing
 // and full disks included, and compares every answer with the model. Where it
 // fails, rapid prints the seed, the shortest run of actions that fails and what to
-// call to see it again (-rapid.seed=N); -rapid.checks=N asks for more than 100.
+// call to see it again (-rapid.seed=N); -rapid.checks=N asks for more than 60.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

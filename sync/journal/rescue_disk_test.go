@@ -74,7 +74,7 @@ func TestABadSectorIsDamage(t *testing.T) {
 }
 
 // inside is how many have entered at a journal that is crowded.
-const inside = 600
+const inside = 300
 
 // crowded is a small disk with a damaged journal and no room for a second one.
 func crowded(t *testing.T) small {

@@ -42,7 +42,7 @@ func TestBatchInParts(t *testing.T) {
 	ctx := t.Context()
 	j := open(t, options(stateDir(t)))
 	j.db.db.NoSync = true
-	for n := range 3000 {
+	for n := range 1500 {
 		admit(t, j, n, scanner.FateKept)
 	}
 	var stored []uint64
@@ -86,7 +86,7 @@ func TestGivesWayWithoutAReserve(t *testing.T) {
 	ctx := t.Context()
 	j := open(t, options(stateDir(t)))
 	j.db.db.NoSync = true
-	const tickets = 800
+	const tickets = 500
 	for n := range tickets {
 		admit(t, j, n, scanner.FateConfirmed)
 	}

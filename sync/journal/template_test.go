@@ -14,7 +14,9 @@ import (
 	"usher/scanner"
 )
 
-const tickets = 60
+// tickets are enough for trees with branches; what a damaged copy costs grows with
+// their square where every place is tried.
+const tickets = 40
 
 // template is a closed journal with a bit of everything, and what it says.
 type template struct {

@@ -230,10 +230,10 @@ func TestOutcomes(t *testing.T) {
 			n.fall("reset", 3)
 		}, tries: 3, during: "tttt....", heal: again, after: row(8, 5)},
 
-		// 2 000 scans are 20 batches. The one with the poison is halved to the end in
+		// 1 000 scans are 10 batches. The one with the poison is halved to the end in
 		// log2(100) = 7 steps of a call that fails and one that does not, and the poison
 		// is asked for once more. As 500, each step may fail three times.
-		{name: "one poison in 2000", scans: 2000, trouble: poison("400", 1234), tries: 5, during: row(2000, 1234), most: 20 + 2*7 + 1},
+		{name: "one poison in 1000", scans: 1000, trouble: poison("400", 634), tries: 5, during: row(1000, 634), most: 10 + 2*7 + 1},
 		{name: "one poison in 500, as 500", scans: 500, trouble: poison("500", 234), tries: 40, during: row(500, 234), most: 5 + 4*7 + 3},
 		{name: "two poison in 500", scans: 500, trouble: poison("400", 1, 450), tries: 8, during: row(500, 1, 450), most: 5 + 2*(2*7+1)},
 	} {

@@ -61,6 +61,7 @@ type night struct {
 	// What the device did, as its vendor saw it.
 	seqs  []uint64
 	codes map[uint64]scanner.Code
+	of    map[scanner.Code][]uint64
 	// failed is after how many taken entries an entry first failed; alone: it failed
 	// by itself after another one was taken. named: the vendor refused it by name.
 	failed       map[uint64]int
@@ -76,7 +77,7 @@ type night struct {
 func newNight(t *testing.T, batch int, script func(n *night, batch []scanner.Movement) ([]scanner.Receipt, error)) *night {
 	n := &night{
 		T: t, clock: newClock(), dir: t.TempDir(), batch: batch, script: script, poison: map[scanner.Code]string{},
-		codes: map[uint64]scanner.Code{}, failed: map[uint64]int{}, alone: map[uint64]bool{}, named: map[uint64]bool{},
+		codes: map[uint64]scanner.Code{}, of: map[scanner.Code][]uint64{}, failed: map[uint64]int{}, alone: map[uint64]bool{}, named: map[uint64]bool{},
 		holds: map[uint64][]time.Time{},
 	}
 	if script != nil {
@@ -174,7 +175,9 @@ func (n *night) scan(tickets ...int) {
 		n.Fatal(err)
 	}
 	for i, ticket := range tickets {
-		n.codes[n.seqs[first+i]] = code(ticket)
+		seq := n.seqs[first+i]
+		n.codes[seq] = code(ticket)
+		n.of[code(ticket)] = append(n.of[code(ticket)], seq)
 	}
 	n.clock.pass(2 * time.Second)
 }
@@ -268,8 +271,8 @@ func (n *night) pass(ctx context.Context, batch []scanner.Movement) ([]scanner.R
 func (n *night) inOrder(batch []scanner.Movement) {
 	n.Helper()
 	for _, m := range batch {
-		for _, seq := range n.seqs {
-			if seq >= m.Seq || n.codes[seq] != m.Code {
+		for _, seq := range n.of[m.Code] {
+			if seq >= m.Seq {
 				continue
 			}
 			if _, fate, err := n.book.Record(seq); err != nil || fate == scanner.FatePending {
