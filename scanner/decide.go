@@ -45,9 +45,12 @@ type Rule struct {
 	// none of them.
 	Sections []string
 	// SectionIDs are the vendor's ids of the sections that it lets this device admit
-	// to; empty: any. Of a record without such an id nothing is known, and it is not
-	// refused for it.
+	// to; nil: any; empty: none. Of a record without such an id nothing is known, and
+	// it is not refused for it.
 	SectionIDs []string
+	// SectionsUnknown: the vendor limits this device to sections, and never told which.
+	// No record with a section's id gets a green then.
+	SectionsUnknown bool
 }
 
 // ListState is what the list is worth at the moment of a decision.
@@ -104,7 +107,8 @@ type Decision struct {
 // Decide judges a scan from what this device knows. It is pure: the same facts
 // give the same decision. The order of checks is fixed: readable record,
 // conflict, voided or refunded, client, series, event, section, window (entries
-// only), block, gate rule; a missing code is judged by the list's worth.
+// only), block, gate rule, sections nobody told yet; a missing code is judged by the
+// list's worth.
 func Decide(f Facts) Decision {
 	if f.Found == Listed {
 		f.Ticket = f.Window.Over(f.Ticket)
@@ -130,7 +134,11 @@ func Decide(f Facts) Decision {
 	if d, refused := f.checkRecord(); refused {
 		return d
 	}
-	return f.decideByRule()
+	d := f.decideByRule()
+	if d.Verdict == Admit && f.Rule.SectionsUnknown && f.Ticket.SectionID != "" {
+		return because(NotReady)
+	}
+	return d
 }
 
 func because(r Reason) Decision { return Decision{Verdict: r.Verdict(), Reason: r} }
@@ -239,7 +247,7 @@ func elsewhere(want, have string) bool {
 func same(a, b string) bool { return strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b)) }
 
 func (r Rule) admitsSection(t Ticket) bool {
-	if len(r.SectionIDs) > 0 && t.SectionID != "" && !slices.Contains(r.SectionIDs, t.SectionID) {
+	if r.SectionIDs != nil && t.SectionID != "" && !slices.Contains(r.SectionIDs, t.SectionID) {
 		return false
 	}
 	return len(r.Sections) == 0 || slices.ContainsFunc(r.Sections, func(s string) bool { return same(s, t.Section) })

@@ -69,6 +69,9 @@ func TestDecide(t *testing.T) {
 	left := scanner.Mark{Rev: 2, Entered: true, Exited: true}
 	stale := scanner.ListState{Loaded: true, Complete: true}
 
+	unsure := rule(func(r *scanner.Rule) { r.SectionsUnknown = true })
+	inSection := func(f *scanner.Facts) { f.Ticket.SectionID = "1" }
+
 	tests := []struct {
 		name  string
 		facts scanner.Facts
@@ -124,6 +127,13 @@ func TestDecide(t *testing.T) {
 		{"the gate's section is not the vendor's", listed(rule(func(r *scanner.Rule) { r.SectionIDs, r.Sections = []string{"1"}, []string{"A"} }), func(f *scanner.Facts) { f.Ticket.SectionID, f.Ticket.Section = "2", "A" }), scanner.Refuse, scanner.WrongSection},
 		{"nobody leaves through a section that is not the device's", listed(exit, mark(entered), rule(func(r *scanner.Rule) { r.SectionIDs = []string{"1"} }), func(f *scanner.Facts) { f.Ticket.SectionID = "2" }), scanner.Refuse, scanner.WrongSection},
 		{"a permit does not open another section", listed(mark(scanner.Mark{Rev: 3, Permit: scanner.Entry}), rule(func(r *scanner.Rule) { r.SectionIDs = []string{"1"} }), func(f *scanner.Facts) { f.Ticket.SectionID = "2" }), scanner.Refuse, scanner.WrongSection},
+		{"the vendor gives this device no section", listed(rule(func(r *scanner.Rule) { r.SectionIDs = []string{} }), inSection), scanner.Refuse, scanner.WrongSection},
+		{"nobody knows yet which sections are this device's", listed(unsure, inSection), scanner.Review, scanner.NotReady},
+		{"nor who may leave", listed(unsure, inSection, exit, mark(entered)), scanner.Review, scanner.NotReady},
+		{"a permit does not tell them", listed(unsure, inSection, mark(scanner.Mark{Rev: 3, Permit: scanner.Entry})), scanner.Review, scanner.NotReady},
+		{"without a section's id nothing depends on them", listed(unsure), scanner.Admit, scanner.OK},
+		{"a red stays one where they are unknown", listed(unsure, inSection, mark(entered)), scanner.Refuse, scanner.AlreadyEntered},
+		{"a refund does where they are unknown", listed(unsure, inSection, status(scanner.StatusRefunded)), scanner.Refuse, scanner.Refunded},
 		{"a refund comes before the section", listed(status(scanner.StatusRefunded), rule(func(r *scanner.Rule) { r.SectionIDs = []string{"1"} }), func(f *scanner.Facts) { f.Ticket.SectionID = "2" }), scanner.Refuse, scanner.Refunded},
 
 		{"too early", listed(window(noon.Add(time.Hour), time.Time{})), scanner.Refuse, scanner.TooEarly},

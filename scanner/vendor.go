@@ -44,7 +44,8 @@ type Vendor struct {
 	EventsNote string
 
 	// Sections gives the ids of the sections that the vendor lets this device admit
-	// to, from memory; nil, or none given: any.
+	// to, from memory. It is nil where the vendor limits no device; it gives nil where
+	// the vendor never told which: until then no ticket of a section is green offline.
 	Sections func() []string
 	// Window gives the check-in window of the configured event, from memory; nil, or
 	// false: none is known.

@@ -71,7 +71,8 @@ type Config struct {
 	// Uploads tells whether the vendor takes what was admitted offline.
 	Uploads bool
 	// Sections gives the ids of the sections that the vendor lets this device admit
-	// to, from memory, as they are at the scan; nil, or none given: any.
+	// to, from memory, as they are at the scan; nil: any. It gives nil where they are
+	// not known.
 	Sections func() []string
 	// Freeze gives what an upload needs of this device as it is at scan time; nil:
 	// nothing.

@@ -59,6 +59,7 @@ func (g *Gate) look(cfg *Config, r scanner.Reading, code scanner.Code) *scan {
 	s.rule = cfg.Rule
 	if cfg.Sections != nil {
 		s.rule.SectionIDs = cfg.Sections()
+		s.rule.SectionsUnknown = s.rule.SectionIDs == nil
 	}
 	if code.Check() == nil {
 		s.ticket, s.found = g.Tickets.Lookup(cfg.Lists, code)

@@ -30,6 +30,24 @@ func TestTheVendorsSectionsAreThoseOfTheScan(t *testing.T) {
 	d.want(d.scan("lane-1", "BBB222"), scanner.Admit, scanner.OK)
 }
 
+// Until the vendor told which sections are this device's, none is: a gate without a
+// network asks a supervisor, and one with it asks the vendor.
+func TestSectionsThatNobodyToldYet(t *testing.T) {
+	d, v, w := onlineDoor(t, scanner.Ticket{Code: "AAA111", SectionID: "1"}, scanner.Ticket{Code: "BBB222", SectionID: "2"}, scanner.Ticket{Code: "CCC333"})
+	var now []string
+	d.cfg.Sections = func() []string { return now }
+	d.Configure(d.cfg)
+	w.online = false
+	d.want(d.scan("lane-1", "AAA111"), scanner.Review, scanner.NotReady)
+	d.want(d.scan("lane-1", "CCC333"), scanner.Admit, scanner.OK)
+	w.online = true
+	v.answers <- yes
+	d.want(d.scan("lane-1", "BBB222"), scanner.Admit, scanner.OK)
+	w.online, now = false, []string{"1"}
+	d.clock.pass(time.Minute)
+	d.want(d.scan("lane-1", "AAA111"), scanner.Admit, scanner.OK)
+}
+
 // The vendor's own time of a movement is kept with it, in time or late.
 func TestTheVendorsTimeIsKept(t *testing.T) {
 	at := time.Date(2026, 11, 21, 19, 30, 7, 0, time.UTC)

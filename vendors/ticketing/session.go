@@ -375,7 +375,8 @@ func (s *session) last() (standing, bool) {
 	return s.kept, s.kept.Event != ""
 }
 
-// sections are the ids of those that the token admits to, as last confirmed.
+// sections are the ids of those that the token admits to, as last confirmed; nil: it
+// never was.
 func (s *session) sections() []string {
 	kept, _ := s.last()
 	return slices.Clone(kept.Sections)
