@@ -11,11 +11,6 @@ import (
 	"usher/vendors/wire"
 )
 
-// resendSlack is how much older than its scan an admission at the vendor may be and
-// still be that scan's: what the two clocks may differ, and an online call that came
-// before it.
-const resendSlack = 2 * time.Minute
-
 // frozen is what an upload needs of the device as it was at scan time.
 type frozen struct {
 	Event    string `json:"e"`
@@ -179,11 +174,10 @@ func (u *upload) found(i int, a admission, found bool) {
 	case !a.by(u.body.Redeemer, u.body.Device):
 		u.decide(i, scanner.Duplicate, "admitted before by "+a.who()+moments(at))
 		u.receipts[i].VendorAt, u.receipts[i].Theirs = at, true
-	case !at.IsZero() && at.Before(u.batch[i].At.Add(-resendSlack)):
-		u.decide(i, scanner.Duplicate, "admitted before by this device"+moments(at))
-		u.receipts[i].VendorAt = at
 	default:
-		u.decide(i, scanner.Taken, "")
+		// Whether that is this entry, sent before, or another one of this device's, is
+		// for the outbox to tell: it knows what was sent.
+		u.decide(i, scanner.Duplicate, "admitted before by this device"+moments(at))
 		u.receipts[i].VendorAt = at
 	}
 }
