@@ -176,3 +176,51 @@ func TestAPartialBatchAtTicketing(t *testing.T) {
 		t.Errorf("%d admissions at TickeTing", n)
 	}
 }
+
+// TestARefusalWithoutItsReasonFromTicketing: the vendor refuses a ticket that was used at another
+// gate, and the look-up for the reason fails. The list of before knows nothing of
+// that, and must not admit it.
+func TestARefusalWithoutItsReasonFromTicketing(t *testing.T) {
+	f := newField(t, 20, ticketingsim.DemoGlobal, "")
+	f.start()
+	for i, fault := range []faults.Fault{
+		{Kind: faults.Status, Call: "list admissions", Status: 500, Times: 1},
+		{Kind: faults.Status, Call: "list admissions", Status: 403, Times: 2},
+		{Kind: faults.BlackHole, Call: "list admissions", Times: 1},
+	} {
+		if err := f.sim.Admit(front(i), "Bo", "scanner 9"); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.wire.Set(fault); err != nil {
+			t.Fatal(err)
+		}
+		if e, err := f.Client.Scan(t.Context(), front(i), scanner.Entry); err != nil || e.Verdict != scanner.Review || e.Mode != scanner.Online || !strings.Contains(e.Message, "scan again") {
+			t.Errorf("%s: %+v, %v", fault.Kind, e, err)
+		}
+		if err := f.wire.Clear(); err != nil {
+			t.Fatal(err)
+		}
+		if e, err := f.Client.Scan(t.Context(), front(i), scanner.Entry); err != nil || e.Reason != scanner.AlreadyEntered || e.Mode != scanner.Online {
+			t.Errorf("%s, then: %+v, %v", fault.Kind, e, err)
+		}
+	}
+}
+
+// TestTwoEntriesOnOneAdmissionAtTicketing: a supervisor lets a second person in on
+// one ticket in an outage. TickeTing has one admission of it, so the second is a
+// conflict.
+func TestTwoEntriesOnOneAdmissionAtTicketing(t *testing.T) {
+	f := newField(t, 20, ticketingsim.DemoGlobal, "")
+	f.start()
+	f.lost()
+	f.scan(scanner.Offline, "lane-1", front(1), scanner.OK)
+	e := f.scan(scanner.Offline, "lane-2", front(1), scanner.AlreadyEntered)
+	if _, err := f.Client.Admit(t.Context(), e.Seq, "Sue"); err != nil {
+		t.Fatal(err)
+	}
+	f.net.Instead(nil)
+	soon(t, f.Rig, 20*time.Second, "an empty outbox", func(st control.Status) bool { return linked(st) && st.Outbox.Pending == 0 })
+	if st, err := f.Client.Status(t.Context()); err != nil || st.Conflicts != 1 || f.sim.Admitted(front(1)) != 1 {
+		t.Errorf("%d conflicts, %d admissions, %v", st.Conflicts, f.sim.Admitted(front(1)), err)
+	}
+}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"net/http"
+	"strings"
 	"time"
 
 	"usher/scanner"
@@ -42,10 +44,13 @@ func (a *admission) at() time.Time {
 	return at
 }
 
-// by tells whether that device and redeemer made it.
+// by tells whether that device and redeemer made it. A vendor may keep a name in
+// its own way: escaped, trimmed, in other letters.
 func (a *admission) by(redeemer, device string) bool {
-	return value(a.Device) == device && value(a.Redeemer) == redeemer
+	return value(a.Device) == device && strings.EqualFold(bare(value(a.Redeemer)), bare(redeemer))
 }
+
+func bare(name string) string { return strings.TrimSpace(html.UnescapeString(name)) }
 
 // who names somebody else's redeemer and device for a person at the gate.
 func (a *admission) who() string {
@@ -84,26 +89,50 @@ func (c *Client) Validate(ctx context.Context, ask scanner.Ask) (scanner.Answer,
 	}
 	ticket := serial(ask.Code)
 	var answer scanner.Answer
+	var refused, acted bool
 	err := c.session.with(ctx, opAdmit, func(g *grant) error {
-		taken, status, err := c.admit(ctx, g, g.Event, admitRequest{c.redeemer, c.device, []string{ticket}})
+		taken, _, err := c.admit(ctx, g, g.Event, admitRequest{c.redeemer, c.device, []string{ticket}})
 		if err != nil {
+			acted = scanner.CallErrorOf(err).MaybeSent
 			return err
 		}
 		if a, ok := taken[ticket]; ok {
 			answer = scanner.Answer{Verdict: scanner.Admit, Reason: scanner.OK, Ticket: a.info(), VendorAt: a.at()}
 			return nil
 		}
-		a, found, err := c.lookup(ctx, g, g.Event, ticket, c.redeemer, c.device)
-		if err != nil {
-			return unexplained(err, status)
+		refused = true
+		within, cancel := context.WithTimeout(ctx, lookupTime(ctx))
+		defer cancel()
+		a, found, err := c.lookup(within, g, g.Event, ticket, c.redeemer, c.device)
+		if err == nil {
+			answer = c.declined(a, found)
 		}
-		answer = c.declined(a, found)
-		return nil
+		return err
 	})
-	if err != nil {
+	switch {
+	case err != nil && refused:
+		// As an error it would let the gate admit what TickeTing has just refused.
+		c.log.Warn("TickeTing does not admit a ticket, and why cannot be told", "err", err)
+		return scanner.Answer{Verdict: scanner.Review, Reason: scanner.Restricted, Detail: unsaid, MaybeActed: acted}, nil
+	case err != nil:
 		return scanner.Answer{}, err
 	}
 	return answer, nil
+}
+
+// unsaid is what a person reads where the look-up behind a refusal failed.
+const unsaid = "TickeTing does not admit it and did not say why: scan again"
+
+// lookupTime is how long the look-up behind a refusal may take, while a person
+// waits: a part of what the call has left, so that the answer may still be the
+// verdict.
+func lookupTime(ctx context.Context) time.Duration {
+	const most = time.Second
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return most
+	}
+	return min(most, time.Until(deadline)/3)
 }
 
 // declined is the verdict on a ticket that was not admitted, by what the admissions
@@ -163,8 +192,8 @@ func (c *Client) admit(ctx context.Context, g *grant, event string, body admitRe
 			return nil, got.Status, nonsense("an admission of a ticket that was not sent")
 		case twice:
 			return nil, got.Status, nonsense("an admission twice")
-		case !a.by(body.Redeemer, body.Device):
-			return nil, got.Status, nonsense("an admission by another redeemer or device than this")
+		case value(a.Device) != body.Device:
+			return nil, got.Status, nonsense("an admission by another device than this")
 		}
 		taken[ticket] = a
 	}

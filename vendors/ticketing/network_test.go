@@ -38,13 +38,14 @@ func site(codes int) *vendortest.Site {
 		Connect: func(url string, transport *http.Transport) scanner.Vendor {
 			v, err := ticketing.New(map[string]any{
 				"base_url": url + ticketingsim.Base, "admission_token": token, "event": event,
+				"list_with": "token", // the others' tickets may be left out, and a list is compared here
 			}, ticketing.Deps{Device: ticketing.Device{ID: handheld, Name: redeemer}, Environ: []string{"USHER_VENDOR_API_KEY=" + key}, Transport: transport})
 			if err != nil {
 				panic(err)
 			}
 			return v
 		},
-		Code: spread, Refused: used, Why: scanner.AlreadyEntered, SignIn: "exchange token", Endless: true,
+		Code: spread, Refused: used, Why: scanner.AlreadyEntered, Unsaid: scanner.Restricted, SignIn: "exchange token", Endless: true,
 		Movement: func(seq uint64, code scanner.Code) scanner.Movement {
 			return scanner.Movement{
 				Seq: seq, Code: code, Direction: scanner.Entry, At: time.Now(), Data: []byte(`{"e":"` + event + `","r":"` + redeemer + `"}`),
