@@ -157,7 +157,8 @@ func (b *base) refused(got wire.Answer, call *scanner.CallError, hidden ...strin
 // hidden is what no text may repeat.
 func (b *base) hidden() []string {
 	secret, _ := b.secret()
-	return []string{b.client.cfg.Username, b.client.cfg.Token, b.current(), secret}
+	token, _ := b.client.session.code()
+	return []string{b.client.cfg.Username, token, b.current(), secret}
 }
 
 // look asks whether the session still lives (GET /sessions/active); one that does

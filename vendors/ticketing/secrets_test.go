@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -76,7 +77,13 @@ func TestSecretsAreToldToNobody(t *testing.T) {
 		printed.WriteString(c.Status().Problem)
 	}
 	g := newGate(t, ticketingsim.Options{})
-	for _, by := range []change{with(nil), g.bySession} {
+	g.write(t, "token", token)
+	byFile := with(map[string]any{"admission_token": nil, "admission_token_file": filepath.Join(g.dir, "token")})
+	bySessionAndFile := func(raw map[string]any, deps *ticketing.Deps) {
+		g.bySession(raw, deps)
+		byFile(raw, deps)
+	}
+	for _, by := range []change{with(nil), g.bySession, byFile, bySessionAndFile} {
 		broken := &breaking{fine: true}
 		c := g.again(t, by, func(_ map[string]any, deps *ticketing.Deps) { broken.next, deps.Transport = deps.Transport, broken })
 		if err := c.Probe(t.Context()); err != nil {
@@ -114,6 +121,37 @@ func TestSecretsAreToldToNobody(t *testing.T) {
 	if !bytes.Contains([]byte(printed.String()), []byte("TickeTing")) {
 		t.Error("nothing was printed")
 	}
+}
+
+// The vendor's words may name the token where the call did not, and wherever the token
+// comes from.
+func TestATokenThatTheVendorNames(t *testing.T) {
+	g := newGate(t, ticketingsim.Options{})
+	g.write(t, "token", token)
+	for name, from := range map[string]change{
+		"the file": with(map[string]any{"admission_token": nil, "admission_token_file": filepath.Join(g.dir, "token")}),
+		"a variable": func(raw map[string]any, deps *ticketing.Deps) {
+			delete(raw, "admission_token")
+			deps.Environ = append(deps.Environ, "USHER_VENDOR_ADMISSION_TOKEN="+token)
+		},
+	} {
+		c := g.again(t, from, g.bySession, func(_ map[string]any, deps *ticketing.Deps) { deps.Transport = naming{} })
+		_, err := c.Tokens(t.Context(), nil)
+		text := fmt.Sprint(c.SignIn(t.Context()), c.Probe(t.Context()), err, c.Status().Problem, g.log.String())
+		if strings.Contains(text, token) || !strings.Contains(text, "TickeTing") {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+}
+
+// naming refuses everything and names the token.
+type naming struct{}
+
+func (naming) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: 403, Header: http.Header{"Content-Type": {"application/json"}}, Request: r,
+		Body: io.NopCloser(strings.NewReader(`{"error":"not with ` + token + ` from here"}`)),
+	}, nil
 }
 
 // echoLater is echoing for paths that end in something.
