@@ -49,7 +49,7 @@ func (c *Client) source(g *grant) string {
 // List streams the tickets of the event: all of the token's sections, and those of
 // other sections where the base key may see them.
 func (c *Client) List(ctx context.Context, add func(t scanner.Ticket, place string) error) (scanner.ListPage, error) {
-	g, err := c.session.again(ctx, false)
+	g, _, err := c.session.renewed(ctx)
 	if err != nil {
 		return scanner.ListPage{}, err
 	}
@@ -57,7 +57,7 @@ func (c *Client) List(ctx context.Context, add func(t scanner.Ticket, place stri
 	if err := l.read(ctx); err != nil {
 		return scanner.ListPage{}, own(err)
 	}
-	page := scanner.ListPage{Complete: true, GeneratedAt: l.time(), Source: c.source(g)}
+	page := scanner.ListPage{Complete: l.own > 0, GeneratedAt: l.time(), Source: c.source(g)}
 	if page.Cursor, err = l.cursor(); err != nil {
 		return scanner.ListPage{}, err
 	}
@@ -70,7 +70,7 @@ func (c *Client) Changes(ctx context.Context, from []byte, add func(t scanner.Ti
 	if wire.Decode(from, &since) != nil || since.Since.IsZero() {
 		return scanner.ListPage{}, scanner.ErrCursor
 	}
-	g, err := c.session.again(ctx, false)
+	g, _, err := c.session.renewed(ctx)
 	if err != nil {
 		return scanner.ListPage{}, err
 	}
@@ -104,6 +104,9 @@ type list struct {
 	reading uint8
 	given   int
 	at      time.Time
+	// own is how many tickets the token's own sections have. A vendor that suddenly
+	// knows none is not believed.
+	own int
 }
 
 func (c *Client) newList(g *grant, add func(scanner.Ticket, string) error) *list {
@@ -147,7 +150,21 @@ func (l *list) time() time.Time {
 // read reads the token's own tickets, then those of other sections.
 func (l *list) read(ctx context.Context) error {
 	c := l.client
-	own := l.pages(func(ctx context.Context, call func(string) error) error {
+	own := l.mine()
+	if err := l.whole(ctx, own, false); err != nil {
+		return err
+	}
+	l.at, l.own = own.at, own.total
+	if c.cfg.ListWith == listToken || l.own == 0 && l.since.IsZero() {
+		return nil
+	}
+	return l.leave(ctx, l.others(ctx))
+}
+
+// mine are the pages that the token's own key lists.
+func (l *list) mine() *pages[listedTicket] {
+	c := l.client
+	return l.pages(func(ctx context.Context, call func(string) error) error {
 		return c.session.with(ctx, opTickets, func(g *grant) error {
 			if c.source(g) != c.source(l.grant) {
 				return moved(opTickets) // the token admits to something else by now
@@ -155,14 +172,6 @@ func (l *list) read(ctx context.Context) error {
 			return call(g.key)
 		})
 	})
-	if err := l.whole(ctx, own, false); err != nil {
-		return err
-	}
-	l.at = own.at
-	if c.cfg.ListWith == listToken {
-		return nil
-	}
-	return l.others(ctx, own.total)
 }
 
 func (l *list) pages(once func(context.Context, func(string) error) error) *pages[listedTicket] {
@@ -204,31 +213,31 @@ func (l *list) whole(ctx context.Context, p *pages[listedTicket], others bool) e
 	return moved(p.op)
 }
 
-// others adds the tickets of other sections, where the base key may list them. They
-// serve to say "wrong section" alone, so a refusal is no fault.
-func (l *list) others(ctx context.Context, owned int) error {
+// others adds the tickets of other sections, where the base key may list them.
+func (l *list) others(ctx context.Context) error {
 	c := l.client
 	p := l.pages(func(ctx context.Context, call func(string) error) error { return c.base.with(ctx, opTickets, call) })
 	if l.since.IsZero() {
 		p.records = 1 // one ticket tells how many there are
 		reply, end, err := p.fetch(ctx, 1)
-		if err != nil || end || int(*reply.Total) <= owned {
-			return c.ownAlone(p, err)
+		if err != nil || end || int(*reply.Total) <= l.own {
+			return err
 		}
 		p.records = c.cfg.Records
 	}
-	return c.ownAlone(p, l.whole(ctx, p, true))
+	return l.whole(ctx, p, true)
 }
 
-// ownAlone is the end of such a list: where the vendor itself says that the base key
-// may not list tickets, that is none.
-func (c *Client) ownAlone(p *pages[listedTicket], err error) error {
-	call := scanner.CallErrorOf(err)
-	if _, word := said(p.last); err != nil && word && (call.Trouble == scanner.Denied || call.Trouble == scanner.Malformed) {
-		c.log.Debug("the tickets of other sections cannot be listed", "err", err)
-		return nil
+// leave goes on without the tickets of other sections, or without some of them. They
+// serve to say "wrong section" alone: the own list is worth more. An end that the
+// caller made stays one.
+func (l *list) leave(ctx context.Context, err error) error {
+	var a *addError
+	if err == nil || ctx.Err() != nil || errors.As(err, &a) {
+		return err
 	}
-	return err
+	l.client.log.Info("the tickets of other sections cannot be listed: they count as not found instead of wrong section", "err", err)
+	return nil
 }
 
 // take gives one ticket on, unless it was given before; fresh: it is the first time

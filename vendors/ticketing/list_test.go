@@ -1,9 +1,11 @@
 package ticketing_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"runtime"
@@ -132,6 +134,21 @@ func TestWhatSpoilsAList(t *testing.T) {
 	}
 }
 
+// A list of nothing is no list: the one that was there is kept.
+func TestAListOfNothing(t *testing.T) {
+	g := newGate(t, ticketingsim.Options{})
+	for _, code := range []scanner.Code{good, more2, more3, used, refunded, lawn} {
+		g.sim.Remove(string(code))
+	}
+	if got, page, err := listed(t, g.client, nil); err != nil || len(got) != 0 || page.Complete {
+		t.Errorf("%d tickets, %+v, %v", len(got), page, err)
+	}
+	g.sim.Generate(1)
+	if got, page, err := listed(t, g.client, nil); err != nil || len(got) != 1 || !page.Complete {
+		t.Errorf("then %d tickets, %+v, %v", len(got), page, err)
+	}
+}
+
 // However long a page is, and however the vendor counts, the list is whole.
 func TestPages(t *testing.T) {
 	for _, o := range []ticketingsim.Options{{}, {MostRecords: 7}, {TextNumbers: true}, {EmptyIs404: true, MostRecords: 1}} {
@@ -144,6 +161,43 @@ func TestPages(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A vendor that gives fewer than were asked for, and does not say so, gives the whole
+// list all the same.
+func TestPagesThatDoNotTellTheirSize(t *testing.T) {
+	for _, told := range []string{"", `"records":100,`, `"records":0,`} {
+		g := newGate(t, ticketingsim.Options{MostRecords: 2})
+		g.sim.Generate(7)
+		c := g.again(t, func(_ map[string]any, deps *ticketing.Deps) {
+			deps.Transport = &rewriting{deps.Transport, "/tickets", strings.NewReplacer(`"records":2,`, told, `"records":1,`, told)}
+		})
+		if got, page, err := listed(t, c, nil); err != nil || len(got) != 13 || !page.Complete {
+			t.Errorf("told %q: %d tickets, %+v, %v", told, len(got), page, err)
+		}
+	}
+}
+
+// rewriting changes the answers to paths that end in something.
+type rewriting struct {
+	next http.RoundTripper
+	path string
+	with *strings.Replacer
+}
+
+func (w *rewriting) RoundTrip(r *http.Request) (*http.Response, error) {
+	got, err := w.next.RoundTrip(r)
+	if err != nil || !strings.HasSuffix(r.URL.Path, w.path) {
+		return got, err
+	}
+	defer got.Body.Close()
+	body, err := io.ReadAll(got.Body)
+	if err != nil {
+		return nil, err
+	}
+	got.Body, got.ContentLength = io.NopCloser(strings.NewReader(w.with.Replace(string(body)))), -1
+	got.Header.Del("Content-Length")
+	return got, nil
 }
 
 // A base key that may list nothing leaves the token's own sections; one that may adds
@@ -171,18 +225,35 @@ func TestWhoListsTheOtherSections(t *testing.T) {
 	if got, _, err := listed(t, g.client, nil); err != nil || len(got) != 6 || g.sim.Calls("list tickets") != 2 {
 		t.Errorf("%d tickets, %d calls, %v", len(got), g.sim.Calls("list tickets"), err)
 	}
-	// A network that fails in between is no refusal.
+	// Whatever comes of the others' list, the own one is whole.
 	g = newGate(t, ticketingsim.Options{})
-	g.probe(t)
-	for fault, status := range map[faults.Kind]int{faults.Status: 400, faults.HTML: 0, faults.Foreign: 0} {
-		failing := &nth{n: 3, then: func() error {
-			return g.server.Set(faults.Fault{Kind: fault, Status: status, Call: "list tickets", Times: 1})
-		}}
+	for _, fault := range []faults.Fault{
+		{Kind: faults.Status, Status: 400}, {Kind: faults.Status, Status: 403}, {Kind: faults.Status, Status: 429}, {Kind: faults.Status, Status: 500},
+		{Kind: faults.HTML}, {Kind: faults.Foreign}, {Kind: faults.Refuse},
+	} {
+		fault.Call, fault.Times = "list tickets", 1
+		failing := &nth{n: 3, then: func() error { return g.server.Set(fault) }}
 		c := g.again(t, func(_ map[string]any, deps *ticketing.Deps) { failing.next, deps.Transport = deps.Transport, failing })
-		if got, _, err := listed(t, c, nil); err == nil {
-			t.Errorf("%s: %d tickets", fault, len(got))
+		if got, page, err := listed(t, c, nil); err != nil || len(got) != 5 || !page.Complete {
+			t.Errorf("%s %d: %d tickets, %+v, %v", fault.Kind, fault.Status, len(got), page, err)
 		}
 		g.clear(t)
+	}
+	// What the caller itself says ends it.
+	ending, end := context.WithCancel(t.Context())
+	ended := &nth{n: 3, then: func() error { end(); return nil }}
+	c := g.again(t, func(_ map[string]any, deps *ticketing.Deps) { ended.next, deps.Transport = deps.Transport, ended })
+	if _, err := c.List(ending, func(scanner.Ticket, string) error { return nil }); err == nil {
+		t.Error("a list that was given up is taken for whole")
+	}
+	full := errors.New("the disk is full")
+	if _, err := g.again(t).List(t.Context(), func(one scanner.Ticket, _ string) error {
+		if one.Code == lawn {
+			return full
+		}
+		return nil
+	}); !errors.Is(err, full) {
+		t.Errorf("a ticket that was not taken: %v", err)
 	}
 }
 
@@ -264,7 +335,7 @@ func TestAListThatMoves(t *testing.T) {
 // ever.
 func TestAListThatNeverFits(t *testing.T) {
 	const one = `{"serial":"DAWIER-GOOD00000001","status":"Issued","redeemed":"N/A","section":{"self":"/sections/1","name":"A"}}`
-	c := over(t, answers{"GET " + token: whole(200, exchanged), "GET tickets": whole(200, `{"total":2,"page":1,"records":100,"entries":[`+one+`]}`)})
+	c := over(t, answers{"GET " + token: whole(200, exchanged), "GET tickets": whole(200, `{"total":2,"records":100,"entries":[`+one+`]}`)})
 	_, _, err := listed(t, c, nil)
 	if call := scanner.CallErrorOf(err); err == nil || call.Trouble != scanner.Failing || !strings.Contains(err.Error(), "changed all the time") {
 		t.Errorf("got %v", err)

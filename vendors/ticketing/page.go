@@ -34,6 +34,8 @@ type pages[T any] struct {
 	// once makes a call with the key that the list is read with.
 	once func(ctx context.Context, call func(key string) error) error
 
+	// most is how many entries the vendor puts on a page whatever it says; 0: not known.
+	most int
 	// total is the list's, as last told; at is the vendor's time of the first page.
 	total int
 	at    time.Time
@@ -62,6 +64,9 @@ func (p *pages[T]) each(ctx context.Context, take func(T) error) error {
 			}
 		}
 		total, size := int(*reply.Total), p.size(reply)
+		if n := len(*reply.Entries); n > 0 && n < size && (page-1)*size+n < total {
+			p.most, size = n, n // a page in the middle is a full one
+		}
 		shrunk := p.total - total
 		p.total = total
 		switch {
@@ -76,6 +81,15 @@ func (p *pages[T]) each(ctx context.Context, take func(T) error) error {
 
 // size is how many entries the vendor puts on a page.
 func (p *pages[T]) size(reply listReply[T]) int {
+	size := p.told(reply)
+	if p.most > 0 {
+		size = min(size, max(p.most, len(*reply.Entries)))
+	}
+	return size
+}
+
+// told is how many it says that it puts there.
+func (p *pages[T]) told(reply listReply[T]) int {
 	if reply.Records != nil && *reply.Records > 0 {
 		return int(*reply.Records)
 	}
@@ -114,7 +128,7 @@ func (p *pages[T]) fetch(ctx context.Context, page int) (reply listReply[T], end
 		return reply, false, nonsense("an answer without total and entries")
 	case reply.Page != nil && int(*reply.Page) != page:
 		return reply, false, nonsense("page %d instead of page %d", *reply.Page, page)
-	case len(*reply.Entries) > max(p.size(reply), p.records):
+	case len(*reply.Entries) > max(p.told(reply), p.records):
 		return reply, false, nonsense("more entries on a page than were asked for")
 	}
 	got.Vouch()

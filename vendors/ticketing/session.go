@@ -122,6 +122,22 @@ func (s *session) again(ctx context.Context, forced bool) (*grant, error) {
 	}
 }
 
+// renewed exchanges the token; where the vendor refuses that, and not the token, the
+// grant that there is for it goes on: old.
+func (s *session) renewed(ctx context.Context) (g *grant, old bool, err error) {
+	g, err = s.again(ctx, false)
+	if err == nil || scanner.CallErrorOf(err).Trouble != scanner.Denied {
+		return g, false, err
+	}
+	code, unread := s.code()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.now == nil || unread != nil || s.now.Tag != s.client.cfg.tag(code) {
+		return nil, false, err
+	}
+	return s.now, true, nil
+}
+
 // join gives the exchange to wait for; the mutex is held.
 func (s *session) join(forced bool) *flight {
 	if s.flying != nil {
@@ -184,15 +200,17 @@ func (s *session) exchange(ctx context.Context, forced bool) (*grant, error) {
 		return err
 	})
 	var g *grant
+	bad := tokenRefused(got, err)
 	if err != nil {
 		err = s.refused(got, scanner.CallErrorOf(err))
 	} else {
 		g, err = c.granted(got, reply, code)
+		bad = err != nil
 	}
 	if err != nil {
 		call := *scanner.CallErrorOf(err)
 		call.MaybeSent = false
-		s.failed(&call, secret)
+		s.failed(&call, secret, bad)
 		return nil, &call
 	}
 	got.Vouch()
@@ -228,6 +246,15 @@ func (c *Client) granted(got wire.Answer, reply exchangeReply, code string) (*gr
 	}
 	g.key = *reply.Key
 	return g, nil
+}
+
+// tokenRefused tells that the vendor refuses the token itself, and not the base key.
+func tokenRefused(got wire.Answer, err error) bool {
+	if call := scanner.CallErrorOf(err); err == nil || call.Op != opExchange {
+		return false
+	}
+	words, ok := said(got)
+	return ok && (got.Status == http.StatusBadRequest || got.Status == http.StatusNotFound && !begins(words, nowhere))
 }
 
 // refused says what to do about a token that was not exchanged.
@@ -277,15 +304,17 @@ func (s *session) confirm(g *grant) {
 	}
 }
 
-// failed notes what needs a person.
-func (s *session) failed(call *scanner.CallError, secret string) {
+// failed notes what needs a person. A grant is good until the token itself is bad.
+func (s *session) failed(call *scanner.CallError, secret string, bad bool) {
 	if call.Trouble != scanner.Denied {
 		return
 	}
 	s.lock.close(secret, call)
-	s.mu.Lock()
-	s.now = nil
-	s.mu.Unlock()
+	if bad {
+		s.mu.Lock()
+		s.now = nil
+		s.mu.Unlock()
+	}
 	s.trouble(call.Err.Error())
 }
 
@@ -383,9 +412,15 @@ func (s *session) sections() []string {
 }
 
 // Probe exchanges the token: the one call that tells whether it is still good, and
-// for which sections.
+// for which sections. Where that is refused, the token's own key is tried.
 func (c *Client) Probe(ctx context.Context) error {
-	_, err := c.session.again(ctx, false)
+	g, old, err := c.session.renewed(ctx)
+	if err != nil || !old {
+		return err
+	}
+	p := c.newList(g, nil).mine()
+	p.records = 1
+	_, _, err = p.fetch(ctx, 1)
 	return err
 }
 
@@ -413,14 +448,14 @@ func (c *Client) SignOut(ctx context.Context) error {
 }
 
 // Status is how the device stands with TickeTing. It is ready with a token that was
-// confirmed, be it before usher started.
+// confirmed, be it before usher started; a problem with the base key alone is told.
 func (c *Client) Status() scanner.SessionStatus {
 	s := c.session
 	kept, confirmed := s.last()
 	denied := s.lock.closed()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := scanner.SessionStatus{Ready: confirmed && !denied && s.problem == "", Problem: s.problem}
+	st := scanner.SessionStatus{Ready: confirmed && (s.now != nil || !denied && s.problem == ""), Problem: s.problem}
 	switch {
 	case st.Problem != "" || s.once:
 	case confirmed:

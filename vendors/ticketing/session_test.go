@@ -164,6 +164,62 @@ func TestRefusedIsNotForever(t *testing.T) {
 	}
 }
 
+// A base key that is refused says nothing of the token's own key: while that works the
+// gate goes on with it, and a person is told.
+func TestABaseKeyThatEnds(t *testing.T) {
+	clock := newClock()
+	for name, by := range map[string]change{"a key": with(nil), "a session": nil} {
+		g := newGate(t, ticketingsim.Options{})
+		if by == nil {
+			by = g.bySession
+		}
+		c := g.again(t, by, with(map[string]any{"list_with": "token"}), func(_ map[string]any, deps *ticketing.Deps) { deps.Clock = clock })
+		if err := c.Probe(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		_, page, err := listed(t, c, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.set(t, faults.Fault{Kind: faults.Status, Status: 403, Call: "exchange token"})
+		for range 2 {
+			if err := c.Probe(t.Context()); err != nil {
+				t.Errorf("%s: the probe: %v", name, err)
+			}
+			if st := c.Status(); !st.Ready || !strings.Contains(st.Problem, "refuses to exchange the admission token") {
+				t.Errorf("%s: %+v", name, st)
+			}
+			if got, _, err := listed(t, c, nil); err != nil || len(got) != 5 {
+				t.Errorf("%s: %d tickets, %v", name, len(got), err)
+			}
+			if _, _, err := listed(t, c, page.Cursor); err != nil {
+				t.Errorf("%s: what changed: %v", name, err)
+			}
+			clock.step(2 * time.Minute)
+		}
+		if got, err := c.Validate(t.Context(), scanner.Ask{Code: good, Direction: scanner.Entry}); err != nil || got.Verdict != scanner.Admit {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+		// The probe asks the vendor whatever is refused: it does not vouch for a link.
+		g.set(t, faults.Fault{Kind: faults.Refuse})
+		g.transport.CloseIdleConnections()
+		if err := c.Probe(t.Context()); err == nil {
+			t.Errorf("%s: a probe without a network", name)
+		}
+		g.clear(t)
+		g.set(t, faults.Fault{Kind: faults.Status, Status: 403, Call: "exchange token"})
+		g.sim.ExpireKeys()
+		if err := c.Probe(t.Context()); err == nil || scanner.CallErrorOf(err).Trouble != scanner.Denied || c.Status().Ready {
+			t.Errorf("%s: with no key at all: %v, %+v", name, err, c.Status())
+		}
+		g.clear(t)
+		clock.step(6 * time.Minute)
+		if err := c.Probe(t.Context()); err != nil || !c.Status().Ready || c.Status().Problem != "" {
+			t.Errorf("%s: then: %v, %+v", name, err, c.Status())
+		}
+	}
+}
+
 // A session stands in for a key: started once, looked at where a person asks, ended
 // with usher. What refuses it says what to do.
 func TestASession(t *testing.T) {
