@@ -127,6 +127,7 @@ func amendForEver(dir string) {
 			panic(err)
 		}
 		cursor = next
+		os.Stdout.WriteString(".")
 	}
 }
 
@@ -143,10 +144,17 @@ func TestKilledAmendments(t *testing.T) {
 	for range 6 {
 		child := exec.Command(os.Args[0])
 		child.Env = append(os.Environ(), "USHER_TEST_AMEND_FOR_EVER="+dir)
-		if err := child.Start(); err != nil {
+		done, err := child.StdoutPipe()
+		if err == nil {
+			err = child.Start()
+		}
+		if err == nil {
+			_, err = done.Read(make([]byte, 1)) // however busy the machine is, something was written
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(100+rand.IntN(200)) * time.Millisecond) // the moment of death is what is tried
+		time.Sleep(rand.N(200 * time.Millisecond)) // the moment of death is what is tried
 		_ = child.Process.Kill()
 		_ = child.Wait()
 		s := open(t, dir)
