@@ -32,8 +32,8 @@ type change struct {
 // the socket to the page is said with -v; here it must come before the next beat.
 func TestVerdictComesAtOnce(t *testing.T) {
 	g := newGate(t)
+	g.serve() // before the tab, which is to be closed while it is still served
 	tab := shared.Tab(t, "http://"+g.addr)
-	g.serve()
 	tab.Early(eyes)
 	tab.Open("http://" + g.addr + "/")
 	calm(tab)
