@@ -75,8 +75,12 @@ func (d *usherd) newParley(cfg *configs.Config, v scanner.Vendor) parley {
 		})
 	}
 	if v.Watcher != nil {
+		what := "entries at other gates"
+		if v.Finder == nil {
+			what = "the event's check-in window"
+		}
 		p.elsewhere = refresh.NewElsewhere(refresh.ElsewhereOptions{
-			Watcher: v.Watcher, Clock: d.clock, Online: p.link.Reachable, Log: d.log.With("room", "refresh"),
+			Watcher: v.Watcher, What: what, Clock: d.clock, Online: p.link.Reachable, Log: d.log.With("room", "refresh"),
 		})
 	}
 	if v.Events != nil {

@@ -16,7 +16,9 @@ import (
 // ElsewhereOptions configure Elsewhere. All fields are required.
 type ElsewhereOptions struct {
 	Watcher scanner.Watcher
-	Clock   scanner.Clock
+	// What it watches, for people.
+	What  string
+	Clock scanner.Clock
 	// Online tells whether the vendor can be asked now; where it cannot, nothing is
 	// asked until Kick.
 	Online func() bool
@@ -149,7 +151,7 @@ func (e *Elsewhere) ended(asked scanner.Stamp, err error) {
 	}
 	e.mu.Unlock()
 	if err != nil && (before == nil || before.Error() != err.Error()) {
-		e.o.Log.Warn("entries at other gates not fetched", "err", err)
+		e.o.Log.Warn("not fetched", "what", e.o.What, "err", err)
 	}
 }
 
@@ -172,7 +174,7 @@ func (e *Elsewhere) Problem() string {
 	case e.failing.Trouble == scanner.Throttled && age <= 2*e.o.Watcher.Every():
 		return ""
 	case !ever:
-		return fmt.Sprintf("entries at other gates are not known: %v", e.failing)
+		return fmt.Sprintf("not known: %s: %v", e.o.What, e.failing)
 	}
-	return fmt.Sprintf("entries at other gates are known as of %v ago: %v", age.Round(time.Second), e.failing)
+	return fmt.Sprintf("known as of %v ago: %s: %v", age.Round(time.Second), e.o.What, e.failing)
 }

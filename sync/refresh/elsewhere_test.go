@@ -67,7 +67,7 @@ func watching(t *testing.T, v *lookout, fn func(t *testing.T, e *refresh.Elsewhe
 	synctest.Test(t, func(t *testing.T) {
 		var up atomic.Bool
 		up.Store(true)
-		e := refresh.NewElsewhere(refresh.ElsewhereOptions{Watcher: v, Clock: bubble{}, Online: up.Load, Log: slog.New(slog.DiscardHandler)})
+		e := refresh.NewElsewhere(refresh.ElsewhereOptions{Watcher: v, What: "entries at other gates", Clock: bubble{}, Online: up.Load, Log: slog.New(slog.DiscardHandler)})
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- e.Run(ctx) }()
@@ -150,7 +150,7 @@ func TestAFaultIsRetriedAndTold(t *testing.T) {
 		if first < 2*time.Second || first > 8*time.Second || last < 90*time.Second || last > 270*time.Second {
 			t.Errorf("pauses from %v to %v", first, last)
 		}
-		if p := e.Problem(); !strings.Contains(p, "are not known: attendance: failing") {
+		if p := e.Problem(); !strings.Contains(p, "not known: entries at other gates: attendance: failing") {
 			t.Errorf("problem %q", p)
 		}
 		v.says(nil)

@@ -237,6 +237,9 @@ func (c *Client) watch(ctx context.Context) error {
 		return err
 	}
 	template, err := c.Template(ctx, string(instance.Template), Query{})
+	if err != nil && scanner.CallErrorOf(err).Status == http.StatusNotFound {
+		return nil // buyers are not shown every template: what the event itself tells is all
+	}
 	if err != nil {
 		return err
 	}
