@@ -1,14 +1,12 @@
 package acme
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"net/url"
 	"path"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -76,48 +74,25 @@ func (t TerminalID) MarshalJSON() ([]byte, error) {
 func parse(raw map[string]any) (Config, error) {
 	cfg := Config{BaseURL: defaultBase, CheckInPath: defaultCheckIn, UndoPath: defaultUndo, LateUploads: park}
 	keys := map[string]func(any) error{
-		"base_url": text(&cfg.BaseURL), "api_key_file": text(&cfg.APIKeyFile), "checkin_path": text(&cfg.CheckInPath), "undo_path": text(&cfg.UndoPath),
-		"late_uploads": text(&cfg.LateUploads),
+		"base_url": wire.Text(&cfg.BaseURL), "api_key_file": wire.Text(&cfg.APIKeyFile), "checkin_path": wire.Text(&cfg.CheckInPath), "undo_path": wire.Text(&cfg.UndoPath),
+		"late_uploads": wire.Text(&cfg.LateUploads),
 		"tenant_id":    identifier(&cfg.TenantID, nil), "event_instance": identifier(&cfg.EventInstance, nil),
 		"terminal_id":     identifier(&cfg.TerminalID.text, &cfg.TerminalID.number),
 		"admit_statuses":  func(v any) (err error) { cfg.AdmitStatuses, err = statuses(v); return err },
 		"refuse_statuses": func(v any) (err error) { cfg.RefuseStatuses, err = refusals(v); return err },
 	}
-	faults := map[string]error{}
-	for key, value := range raw {
-		set, known := keys[key]
-		switch {
-		case key == "api_key":
-			faults[key] = errors.New("a secret does not belong in this file: put it into a file of its own and name that in vendor.api_key_file")
-		case !known:
-			faults[key] = fmt.Errorf("unknown key; known here: %s", strings.Join(slices.Sorted(maps.Keys(keys)), ", "))
-		default:
-			if err := set(value); err != nil {
-				faults[key] = err
-			}
-		}
-	}
-	cfg.check(faults)
-	var all []error
-	for _, key := range slices.Sorted(maps.Keys(faults)) {
-		all = append(all, fmt.Errorf("vendor.%s: %w", key, faults[key]))
-	}
-	return cfg, errors.Join(all...)
+	block := wire.ReadBlock(raw, keys)
+	cfg.check(block)
+	return cfg, block.Err()
 }
 
 // check adds what is wrong with the values, where a key is not at fault already.
-func (c *Config) check(faults map[string]error) {
-	add := func(key string, err error) {
-		if _, have := faults[key]; !have && err != nil {
-			faults[key] = err
-		}
-	}
+func (c *Config) check(block *wire.Block) {
+	add := block.Fault
 	base, err := wire.ParseBase(c.BaseURL)
 	add("base_url", err)
 	c.base = base
-	if c.APIKeyFile != "" && !filepath.IsAbs(c.APIKeyFile) {
-		add("api_key_file", fmt.Errorf("%q is not an absolute path", c.APIKeyFile))
-	}
+	block.File("api_key_file", c.APIKeyFile)
 	for _, field := range []struct{ key, value, missing string }{
 		{"tenant_id", c.TenantID, "missing: your venue's id at ACME; ACME's support tells it with the API key"},
 		{"terminal_id", c.TerminalID.text, "missing: the terminal's id from Back Office; each device needs its own (USHER_VENDOR_TERMINAL_ID sets one device's)"},
@@ -177,17 +152,6 @@ func shapeOf(checkIn string) shape {
 		return s
 	}
 	return ""
-}
-
-func text(into *string) func(any) error {
-	return func(value any) error {
-		s, ok := value.(string)
-		if !ok {
-			return fmt.Errorf("%v is not text; put it in quotes", value)
-		}
-		*into = cmp.Or(strings.TrimSpace(s), *into)
-		return nil
-	}
 }
 
 // identifier takes an id as text or as a number, and notes which.

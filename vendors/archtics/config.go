@@ -1,15 +1,11 @@
 package archtics
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"net/url"
-	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -65,49 +61,26 @@ func parse(raw map[string]any) (Config, error) {
 		CallsPerMinute: perMinute, CallsPerDay: perDay, PollEvery: 500 * time.Millisecond, PollLimit: 150 * time.Second,
 	}
 	keys := map[string]func(any) error{
-		"base_url": word(&cfg.BaseURL), "product": word(&cfg.Product), "api_key_file": word(&cfg.APIKeyFile),
-		"uid": word(&cfg.UID), "dsn": word(&cfg.DSN), "site_name": word(&cfg.Site),
+		"base_url": wire.Text(&cfg.BaseURL), "product": wire.Text(&cfg.Product), "api_key_file": wire.Text(&cfg.APIKeyFile),
+		"uid": wire.Text(&cfg.UID), "dsn": wire.Text(&cfg.DSN), "site_name": wire.Text(&cfg.Site),
 		"events": words(&cfg.Events), "admit_statuses": words(&cfg.AdmitStatuses),
-		"attendance_every": span(&cfg.AttendanceEvery, true, 30*time.Second, time.Hour), "attendance_since": word(&cfg.AttendanceSince),
+		"attendance_every": span(&cfg.AttendanceEvery, true, 30*time.Second, time.Hour), "attendance_since": wire.Text(&cfg.AttendanceSince),
 		"attendance_back":  span(&cfg.AttendanceBack, false, time.Hour, 7*24*time.Hour),
 		"calls_per_minute": count(&cfg.CallsPerMinute), "calls_per_day": count(&cfg.CallsPerDay),
 		"poll_every": span(&cfg.PollEvery, false, 100*time.Millisecond, 10*time.Second), "poll_limit": span(&cfg.PollLimit, false, time.Second, 10*time.Minute),
 	}
-	faults := map[string]error{}
-	for key, value := range raw {
-		set, known := keys[key]
-		switch {
-		case key == "api_key" || key == "apikey":
-			faults[key] = errors.New("a secret does not belong in this file: put it into a file of its own and name that in vendor.api_key_file")
-		case !known:
-			faults[key] = fmt.Errorf("unknown key; known here: %s", strings.Join(slices.Sorted(maps.Keys(keys)), ", "))
-		default:
-			if err := set(value); err != nil {
-				faults[key] = err
-			}
-		}
-	}
-	cfg.check(faults)
-	var all []error
-	for _, key := range slices.Sorted(maps.Keys(faults)) {
-		all = append(all, fmt.Errorf("vendor.%s: %w", key, faults[key]))
-	}
-	return cfg, errors.Join(all...)
+	block := wire.ReadBlock(raw, keys)
+	cfg.check(block)
+	return cfg, block.Err()
 }
 
 // check adds what is wrong with the values, where a key is not at fault already.
-func (c *Config) check(faults map[string]error) {
-	add := func(key string, err error) {
-		if _, have := faults[key]; !have && err != nil {
-			faults[key] = err
-		}
-	}
+func (c *Config) check(block *wire.Block) {
+	add := block.Fault
 	base, err := wire.ParseBase(c.BaseURL)
 	add("base_url", err)
 	c.base = base
-	if c.APIKeyFile != "" && !filepath.IsAbs(c.APIKeyFile) {
-		add("api_key_file", fmt.Errorf("%q is not an absolute path", c.APIKeyFile))
-	}
+	block.File("api_key_file", c.APIKeyFile)
 	if strings.ContainsAny(c.Product, "/?#%\\ ") || c.Product == "." || c.Product == ".." {
 		add("product", fmt.Errorf("%q is not a product such as sth-buy", c.Product))
 	}
@@ -163,17 +136,6 @@ func fieldName(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool {
 		return r != '_' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
 	})
-}
-
-func word(into *string) func(any) error {
-	return func(value any) error {
-		s, ok := value.(string)
-		if !ok {
-			return fmt.Errorf("%v is not text; put it in quotes", value)
-		}
-		*into = cmp.Or(strings.TrimSpace(s), *into)
-		return nil
-	}
 }
 
 func words(into *[]string) func(any) error {

@@ -1,15 +1,11 @@
 package audienceview
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"net/url"
-	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 
 	"usher/vendors/wire"
@@ -43,43 +39,22 @@ type Config struct {
 func parse(raw map[string]any) (Config, error) {
 	cfg := Config{BaseURL: defaultBase}
 	keys := map[string]func(any) error{
-		"base_url":       text(&cfg.BaseURL),
-		"username":       text(&cfg.Username),
-		"password_file":  text(&cfg.PasswordFile),
+		"base_url":       wire.Text(&cfg.BaseURL),
+		"username":       wire.Text(&cfg.Username),
+		"password_file":  wire.Text(&cfg.PasswordFile),
 		"client_id":      id(&cfg.ClientID),
 		"production_id":  id(&cfg.ProductionID),
 		"performance_id": id(&cfg.PerformanceID),
 		"department_id":  id(&cfg.DepartmentID),
 	}
-	faults := map[string]error{}
-	for key, value := range raw {
-		set, known := keys[key]
-		switch {
-		case key == "password":
-			faults[key] = errors.New("a secret does not belong in this file: put it into a file of its own and name that in vendor.password_file")
-		case !known:
-			faults[key] = fmt.Errorf("unknown key; known here: %s", strings.Join(slices.Sorted(maps.Keys(keys)), ", "))
-		default:
-			if err := set(value); err != nil {
-				faults[key] = err
-			}
-		}
-	}
-	cfg.check(faults)
-	var all []error
-	for _, key := range slices.Sorted(maps.Keys(faults)) {
-		all = append(all, fmt.Errorf("vendor.%s: %w", key, faults[key]))
-	}
-	return cfg, errors.Join(all...)
+	block := wire.ReadBlock(raw, keys)
+	cfg.check(block)
+	return cfg, block.Err()
 }
 
 // check adds what is wrong with the values, where a key is not at fault already.
-func (c *Config) check(faults map[string]error) {
-	add := func(key string, err error) {
-		if _, have := faults[key]; !have && err != nil {
-			faults[key] = err
-		}
-	}
+func (c *Config) check(block *wire.Block) {
+	add := block.Fault
 	base, err := wire.ParseBase(c.BaseURL)
 	add("base_url", err)
 	c.base = base
@@ -89,22 +64,9 @@ func (c *Config) check(faults map[string]error) {
 	case strings.ContainsAny(c.Username, ":\r\n"):
 		add("username", errors.New("holds a colon or a line break, which the sign-in cannot carry"))
 	}
-	if c.PasswordFile != "" && !filepath.IsAbs(c.PasswordFile) {
-		add("password_file", fmt.Errorf("%q is not an absolute path", c.PasswordFile))
-	}
+	block.File("password_file", c.PasswordFile)
 	if c.ClientID == 0 {
 		add("client_id", errors.New("missing: the number of your client at AudienceView; `usher events` lists what the user may scan"))
-	}
-}
-
-func text(into *string) func(any) error {
-	return func(value any) error {
-		s, ok := value.(string)
-		if !ok {
-			return fmt.Errorf("%v is not text; put it in quotes", value)
-		}
-		*into = cmp.Or(strings.TrimSpace(s), *into)
-		return nil
 	}
 }
 

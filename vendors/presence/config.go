@@ -1,14 +1,10 @@
 package presence
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/url"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"usher/vendors/wire"
@@ -44,40 +40,18 @@ type Config struct {
 // device among them.
 func parse(raw map[string]any, device Device) (Config, error) {
 	cfg := Config{BaseURL: defaultBase}
-	keys := map[string]*string{
-		"base_url": &cfg.BaseURL, "device_url": &cfg.DeviceURL, "ticket_url": &cfg.TicketURL, "api_key_file": &cfg.APIKeyFile,
-		"venue_id": &cfg.VenueID, "upload_path": &cfg.UploadPath, "channel_id": &cfg.ChannelID,
+	keys := map[string]func(any) error{
+		"base_url": wire.Text(&cfg.BaseURL), "device_url": wire.Text(&cfg.DeviceURL), "ticket_url": wire.Text(&cfg.TicketURL), "api_key_file": wire.Text(&cfg.APIKeyFile),
+		"venue_id": wire.Text(&cfg.VenueID), "upload_path": wire.Text(&cfg.UploadPath), "channel_id": wire.Text(&cfg.ChannelID),
 	}
-	faults := map[string]error{}
-	for key, value := range raw {
-		into, known := keys[key]
-		text, isText := value.(string)
-		switch {
-		case key == "api_key" || key == "apikey":
-			faults[key] = errors.New("a secret does not belong in this file: put it into a file of its own and name that in vendor.api_key_file")
-		case !known:
-			faults[key] = fmt.Errorf("unknown key; known here: %s", strings.Join(slices.Sorted(maps.Keys(keys)), ", "))
-		case !isText:
-			faults[key] = fmt.Errorf("%v is not text; put it in quotes", value)
-		default:
-			*into = cmp.Or(strings.TrimSpace(text), *into)
-		}
-	}
-	cfg.check(faults)
-	var all []error
-	for _, key := range slices.Sorted(maps.Keys(faults)) {
-		all = append(all, fmt.Errorf("vendor.%s: %w", key, faults[key]))
-	}
-	return cfg, errors.Join(append(all, device.check()...)...)
+	block := wire.ReadBlock(raw, keys)
+	cfg.check(block)
+	return cfg, errors.Join(append([]error{block.Err()}, device.check()...)...)
 }
 
 // check adds what is wrong with the values, where a key is not at fault already.
-func (c *Config) check(faults map[string]error) {
-	add := func(key string, err error) {
-		if _, have := faults[key]; !have && err != nil {
-			faults[key] = err
-		}
-	}
+func (c *Config) check(block *wire.Block) {
+	add := block.Fault
 	base, err := wire.ParseBase(c.BaseURL)
 	add("base_url", err)
 	c.device, c.ticket = base, base
@@ -91,9 +65,7 @@ func (c *Config) check(faults map[string]error) {
 			*own.into = u
 		}
 	}
-	if c.APIKeyFile != "" && !filepath.IsAbs(c.APIKeyFile) {
-		add("api_key_file", fmt.Errorf("%q is not an absolute path", c.APIKeyFile))
-	}
+	block.File("api_key_file", c.APIKeyFile)
 	if c.VenueID == "" {
 		add("venue_id", errors.New("missing: Ticketmaster's id of the venue, such as KovZpZAFF17J; the Nexus Partner Program coordinator knows it"))
 	}

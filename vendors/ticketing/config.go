@@ -5,11 +5,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
-	"path/filepath"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -72,46 +69,21 @@ func parse(raw map[string]any) (Config, error) {
 		"batch":                count(&cfg.Batch, mostBatch),
 		"list_with":            text(&cfg.ListWith),
 	}
-	faults := map[string]error{}
-	for key, value := range raw {
-		set, known := keys[key]
-		switch {
-		case key == "api_key" || key == "password":
-			faults[key] = fmt.Errorf("a secret does not belong in this file: put it into a file of its own and name that in vendor.%s_file", key)
-		case !known:
-			faults[key] = fmt.Errorf("unknown key; known here: %s", strings.Join(slices.Sorted(maps.Keys(keys)), ", "))
-		default:
-			if err := set(value); err != nil {
-				faults[key] = err
-			}
-		}
-	}
-	cfg.check(faults)
-	var all []error
-	for _, key := range slices.Sorted(maps.Keys(faults)) {
-		all = append(all, fmt.Errorf("vendor.%s: %w", key, faults[key]))
-	}
-	return cfg, errors.Join(all...)
+	block := wire.ReadBlock(raw, keys)
+	cfg.check(block)
+	return cfg, block.Err()
 }
 
 // check adds what is wrong with the values, where a key is not at fault already.
-func (c *Config) check(faults map[string]error) {
-	add := func(key, format string, args ...any) {
-		if _, have := faults[key]; !have {
-			faults[key] = fmt.Errorf(format, args...)
-		}
-	}
+func (c *Config) check(block *wire.Block) {
+	add := func(key, format string, args ...any) { block.Fault(key, fmt.Errorf(format, args...)) }
 	base, err := wire.ParseBase(c.BaseURL)
-	if err != nil {
-		add("base_url", "%w", err)
-	}
+	block.Fault("base_url", err)
 	c.base = base
 	for key, path := range map[string]string{
 		"api_key_file": c.APIKeyFile, "password_file": c.PasswordFile, "admission_token_file": c.TokenFile,
 	} {
-		if path != "" && !filepath.IsAbs(path) {
-			add(key, "%q is not an absolute path", path)
-		}
+		block.File(key, path)
 	}
 	if c.Username == "" && c.PasswordFile != "" {
 		add("username", "missing: the user of TickeTing whose password vendor.password_file holds; without a session, name the integration key in vendor.api_key_file instead")
@@ -121,7 +93,7 @@ func (c *Config) check(faults map[string]error) {
 		add("admission_token_file", "there is vendor.admission_token as well: give one of the two")
 	case c.Token != "" && !tokenShaped(c.Token):
 		add("admission_token", "is not 8 characters of A to Z and 0 to 9, such as those that `usher tokens issue` prints")
-	case c.Token == "" && c.Event == "" && faults["admission_token"] == nil:
+	case c.Token == "" && c.Event == "" && !block.Faulty("admission_token"):
 		add("event", "missing: the number of the event, the last part of its address at TickeTing; it may be left out beside vendor.admission_token only")
 	}
 	if c.ListWith != listAuto && c.ListWith != listToken {
